@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// Every bound of the project by name. A length is checked against its bound before memory is taken for it.
+namespace ec::base::limits {
+
+// Objects and chunks (docs/formats/object.md).
+inline constexpr size_t piece_packets = 348;                    ///< TS packets in a full piece
+inline constexpr size_t piece_bytes = piece_packets * 188;      ///< 65,424 bytes
+inline constexpr size_t aead_tag_bytes = 16;                    ///< AES-256-GCM
+inline constexpr size_t chunk_bytes_max = 64u << 20;            ///< 2 s at 256 Mbit/s
+inline constexpr size_t chunk_pieces_max = chunk_bytes_max / piece_bytes + 1;
+inline constexpr size_t object_head_bytes_max = 4096;
+inline constexpr size_t object_tail_bytes_max = 256u << 10;
+
+// Manifests (docs/formats/manifest.md).
+inline constexpr size_t manifest_bytes_max = 256u << 10;
+inline constexpr size_t manifest_chunks_max = 1024;             ///< chunks in one epoch
+inline constexpr size_t manifest_attestations_max = 16;         ///< in one manifest object
+inline constexpr size_t stream_id_bytes_max = 512;
+
+// JSON (base/json.hpp).
+inline constexpr size_t json_depth_max = 32;
+inline constexpr size_t json_members_max = 4096;                ///< members of one object
+inline constexpr size_t config_bytes_max = 1u << 20;
+
+// MPEG-TS (ts room).
+inline constexpr size_t ts_program_pids_max = 32;
+inline constexpr size_t ts_pids_tracked_max = 8192;
+inline constexpr size_t ts_pes_bytes_max = 8u << 20;            ///< one access unit as it is read
+
+// MoQ sessions.
+inline constexpr size_t moq_control_message_bytes_max = 65535;  ///< the u16 length says so
+inline constexpr size_t moq_namespace_fields_max = 32;
+inline constexpr size_t moq_full_track_name_bytes_max = 4096;
+inline constexpr size_t moq_reason_bytes_max = 1024;
+inline constexpr size_t moq_object_bytes_max = 1u << 20;        ///< one object payload
+inline constexpr size_t moq_requests_max = 256;                 ///< open requests of one session
+inline constexpr size_t moq_track_cache_groups = 32;            ///< groups kept for FETCH and late joiners
+inline constexpr size_t moq_track_cache_bytes = 256u << 20;     ///< per track
+
+// Waiting objects of a subscriber: what came before its manifest.
+inline constexpr size_t subscriber_wait_bytes_max = 256u << 20;
+inline constexpr size_t subscriber_wait_groups_max = 32;
+
+// QUIC endpoint.
+inline constexpr size_t quic_connections_max = 4096;
+inline constexpr size_t quic_send_queue_bytes_max = 64u << 20;  ///< per connection, not yet acknowledged
+
+// HTTP.
+inline constexpr size_t http_body_bytes_max = 4u << 20;         ///< a JSON document of a tuner
+
+} // namespace ec::base::limits
