@@ -2,9 +2,9 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <boost/outcome/basic_result.hpp>
-#include <boost/outcome/try.hpp>
 
 namespace ec::base {
 
@@ -64,5 +64,15 @@ inline auto ok() {
 } // namespace ec::base
 
 /// `EC_TRY(auto x, f())`: x is the value of f(), or this function returns f()'s error. `EC_TRYV(f())` for no value.
-#define EC_TRY(decl, ...) BOOST_OUTCOME_TRY(decl, __VA_ARGS__)
-#define EC_TRYV(...) BOOST_OUTCOME_TRYV(__VA_ARGS__)
+/// Spelled out here because Boost.Outcome's own macros changed their form between the releases that we build with.
+#define EC_TRY(decl, ...) EC_INTERNAL_TRY(EC_INTERNAL_JOIN(ec_try_, __COUNTER__), decl, __VA_ARGS__)
+#define EC_TRYV(...) EC_INTERNAL_TRYV(EC_INTERNAL_JOIN(ec_try_, __COUNTER__), __VA_ARGS__)
+
+#define EC_INTERNAL_JOIN(a, b) EC_INTERNAL_JOIN_NOW(a, b)
+#define EC_INTERNAL_JOIN_NOW(a, b) a##b
+#define EC_INTERNAL_TRYV(name, ...)                                                                                                        \
+  auto&& name = (__VA_ARGS__);                                                                                                             \
+  if (!name) return ::ec::base::fail(std::move(name).error())
+#define EC_INTERNAL_TRY(name, decl, ...)                                                                                                   \
+  EC_INTERNAL_TRYV(name, __VA_ARGS__);                                                                                                     \
+  decl = std::move(name).value()
