@@ -51,5 +51,14 @@ inline constexpr size_t quic_send_queue_bytes_max = 64u << 20;  ///< per connect
 
 // HTTP.
 inline constexpr size_t http_body_bytes_max = 4u << 20;         ///< a JSON document of a tuner
+inline constexpr size_t http_headers_max = 100;                 ///< fields of one request or answer that are kept
+inline constexpr size_t http_burst_bytes_max = 1u << 20;        ///< body bytes that wait for the reader of a stream
+inline constexpr size_t http_stream_block_bytes = 64u << 10;    ///< one write of a streamed body
+inline constexpr size_t http_connection_bytes = 96u << 10;      ///< what the server holds for one connection
+inline constexpr size_t url_bytes_max = 2048;
+
+// Sources and the tuner simulator.
+inline constexpr size_t lineup_entries_max = 2000;              ///< channels of one tuner
+inline constexpr size_t simulator_feed_bytes_max = 16u << 20;   ///< broadcast kept for slow clients: 6.9 s at 19.39 Mbit/s
 
 } // namespace ec::base::limits
