@@ -48,6 +48,19 @@ inline constexpr size_t subscriber_wait_groups_max = 32;
 // QUIC endpoint.
 inline constexpr size_t quic_connections_max = 4096;
 inline constexpr size_t quic_send_queue_bytes_max = 64u << 20;  ///< per connection, not yet acknowledged
+inline constexpr size_t quic_connections_per_address_max = 2048; ///< from one IP address
+inline constexpr size_t quic_half_open_max = 1024;              ///< handshakes in progress; more are refused
+inline constexpr size_t quic_peer_streams_bidi_max = 256;       ///< open at once, opened by the peer
+inline constexpr size_t quic_peer_streams_uni_max = 1024;
+inline constexpr size_t quic_streams_max = 8192;                ///< of one connection, opened by both, with state of ours
+inline constexpr size_t quic_datagrams_queued_max = 64;
+inline constexpr size_t quic_datagram_bytes_max = 65000;
+inline constexpr size_t quic_crypto_bytes_max = 256u << 10;     ///< handshake messages of one connection in its whole life
+inline constexpr size_t quic_close_reason_bytes_max = 512;
+inline constexpr size_t quic_alpns_max = 16;
+inline constexpr size_t quic_tombstones_max = 1024;             ///< closed connections whose late packets are still answered
+inline constexpr size_t quic_address_bytes_max = 2048;          ///< moqt://... as text
+inline constexpr size_t quic_resolved_addresses_max = 16;
 
 // HTTP.
 inline constexpr size_t http_body_bytes_max = 4u << 20;         ///< a JSON document of a tuner
