@@ -40,6 +40,17 @@ inline constexpr size_t moq_object_bytes_max = 1u << 20;        ///< one object 
 inline constexpr size_t moq_requests_max = 256;                 ///< open requests of one session
 inline constexpr size_t moq_track_cache_groups = 32;            ///< groups kept for FETCH and late joiners
 inline constexpr size_t moq_track_cache_bytes = 256u << 20;     ///< per track
+inline constexpr size_t moq_properties_bytes_max = 32u << 10;   ///< properties of one object or track
+inline constexpr size_t moq_uri_bytes_max = 8192;               ///< of GOAWAY and redirects
+inline constexpr size_t moq_subscription_unsent_bytes_max = 16u << 20; ///< queued for one subscription
+inline constexpr size_t moq_fetch_unsent_bytes_max = 1u << 20;  ///< a fetch waits when this much is queued
+inline constexpr size_t moq_early_streams_max = 64;             ///< data streams before SETUP or their alias
+inline constexpr size_t moq_early_bytes_max = 2u << 20;         ///< and their bytes
+inline constexpr size_t moq_namespace_matches_max = 1000;       ///< for one SUBSCRIBE_NAMESPACE
+inline constexpr size_t moq_seen_groups_max = 32;               ///< groups in which a receiver remembers objects
+inline constexpr size_t moq_seen_objects_max = 8192;            ///< in one such group
+inline constexpr size_t moq_requests_burst = 1000;              ///< requests that a peer may start at once
+inline constexpr size_t moq_requests_per_second = 200;          ///< and in the long run
 
 // Waiting objects of a subscriber: what came before its manifest.
 inline constexpr size_t subscriber_wait_bytes_max = 256u << 20;

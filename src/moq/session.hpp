@@ -1,0 +1,151 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "moq/layers.hpp"
+#include "moq/message.hpp"
+#include "moq/types.hpp"
+
+namespace ec::moq {
+
+class profile;
+class track_store;
+
+enum class session_role { client, server };
+/// What lies below: decides whether SETUP may carry path and authority.
+enum class transport_kind { raw_quic, webtransport };
+
+struct session_config {
+  session_role role = session_role::client;
+  transport_kind transport = transport_kind::raw_quic;
+  std::string path;                        ///< client over raw QUIC: path and query of the URI
+  std::string authority;                   ///< client over raw QUIC: authority of the URI
+  std::string implementation = "ec-node";  ///< empty: not told
+  const profile* draft = nullptr;          ///< null: moqt18()
+
+  size_t object_bytes_max = base::limits::moq_object_bytes_max;
+  size_t requests_max = base::limits::moq_requests_max;
+  /// Bytes queued for one subscription over which its oldest group is given up.
+  size_t subscription_unsent_bytes_max = base::limits::moq_subscription_unsent_bytes_max;
+  base::mono_duration setup_timeout = std::chrono::seconds(10);   ///< for the peer's SETUP
+  base::mono_duration request_timeout = std::chrono::seconds(30); ///< for the first answer to a request
+  base::mono_duration unknown_alias_wait = std::chrono::seconds(2);
+  base::mono_duration done_wait = std::chrono::seconds(2); ///< for late streams after PUBLISH_DONE
+};
+
+struct subscribe_options {
+  subscription_filter filter; ///< kind::none: everything from now on
+  uint8_t priority = 128;     ///< subscriber priority, lower first
+  std::optional<group_order> order; ///< unset: the publisher's
+  bool forward = true;
+  std::optional<uint64_t> object_delivery_timeout_ms;
+  std::optional<uint64_t> subgroup_delivery_timeout_ms;
+  std::optional<uint64_t> rendezvous_timeout_ms; ///< how long the peer may wait for the track to appear
+};
+
+struct update_options {
+  std::optional<subscription_filter> filter;
+  std::optional<uint8_t> priority;
+  std::optional<bool> forward;
+};
+
+struct fetch_options {
+  uint8_t priority = 128;
+  group_order order = group_order::ascending;
+};
+
+/// Everything that a session counts, since it began. Only grows.
+struct session_counters {
+  uint64_t objects_in = 0, objects_out = 0, payload_bytes_in = 0, payload_bytes_out = 0;
+  uint64_t subgroups_in = 0, subgroups_out = 0;
+  uint64_t subgroups_reset_in = 0, subgroups_reset_out = 0;
+  uint64_t groups_too_far_behind = 0;     ///< given up for a slow subscriber
+  uint64_t groups_delivery_timeout = 0;   ///< streams reset for age
+  uint64_t subscriptions_in = 0, subscriptions_out = 0, fetches_in = 0, fetches_out = 0;
+  uint64_t request_errors_in = 0, request_errors_out = 0;
+  uint64_t requests_refused_load = 0;     ///< over the request limits
+  uint64_t objects_duplicate = 0;         ///< the same bytes again: dropped
+  uint64_t tracks_malformed = 0;          ///< requests cancelled for it
+  uint64_t objects_too_large = 0;         ///< streams stopped before their payload was taken
+  uint64_t streams_unknown_alias = 0;     ///< dropped
+  uint64_t datagrams_ignored = 0, padding_ignored = 0;
+  uint64_t waiting_for_stream_credit = 0; ///< times that a stream could not be opened at once
+};
+
+/// One MoQ Transport session, client or server: bytes and times in, calls to the two layers out. It owns no socket, no
+/// thread and no clock. Not copyable; both layers and the store outlive it (a store may also go first).
+class session {
+public:
+  /// `published`: what this side serves; may be null.
+  session(session_config config, lower_layer& lower, upper_layer& upper, track_store* published);
+  ~session();
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+
+  // From below. Stream ids are QUIC's: bit 0 is set if the server opened it, bit 1 if it is unidirectional [RFC 9000 2.1].
+  void on_connected(base::mono_time now);
+  void on_stream_data(uint64_t stream, base::bytes data, bool fin, base::mono_time now);
+  void on_stream_reset(uint64_t stream, uint64_t code, base::mono_time now);
+  void on_stop_sending(uint64_t stream, uint64_t code, base::mono_time now);
+  void on_datagram(base::bytes data, base::mono_time now);
+  /// The peer's limit leaves streams again.
+  void on_streams_available(base::mono_time now);
+  /// Much of what was queued on the stream is sent. Optional: without it long fetches go on by the deadline.
+  void on_writable(uint64_t stream, base::mono_time now);
+  /// The connection is gone.
+  void on_transport_closed(uint64_t code, std::string_view reason, base::mono_time now);
+  void on_tick(base::mono_time now);
+  /// When on_tick must be called at the latest.
+  std::optional<base::mono_time> deadline() const;
+
+  // From above. A request that cannot leave (closed, going away, too many) fails by on_request_error at the next tick;
+  // the deadline says so. Requests wait for stream credit.
+  request_id subscribe(const full_track_name& track, const subscribe_options& options);
+  /// Changes a subscription or (priority only) a fetch; the answer is on_request_ok or the end of the request.
+  void update(request_id id, const update_options& options);
+  /// Ends a subscription; nothing more is told of it.
+  void unsubscribe(request_id id);
+  /// Objects from `start` up to `end`, which is the last object plus 1, or object 0 for the whole of the group.
+  request_id fetch(const full_track_name& track, location start, location end, const fetch_options& options);
+  /// The `groups_back` groups before the place where `subscription` joined, and that group up to there.
+  request_id joining_fetch_relative(request_id subscription, uint64_t groups_back, const fetch_options& options);
+  /// From group `start_group` up to the place where `subscription` joined.
+  request_id joining_fetch_absolute(request_id subscription, uint64_t start_group, const fetch_options& options);
+  void cancel_fetch(request_id id);
+  request_id publish_namespace(const track_namespace& ns);
+  void withdraw_namespace(request_id id);
+  request_id subscribe_namespace(const track_namespace& prefix);
+  void unsubscribe_namespace(request_id id);
+  /// Revokes an accepted PUBLISH_NAMESPACE of the peer.
+  void revoke_namespace(request_id peer_request);
+  /// Tells the peer to leave; after `timeout_ms` (0: no limit) the session closes. A client's `uri` must be empty.
+  void goaway(std::string_view uri, uint64_t timeout_ms);
+  void close(uint64_t code, std::string_view reason);
+
+  bool established() const; ///< SETUP went both ways and the session is open
+  bool closed() const;
+  /// Requests open in both directions.
+  size_t open_requests() const;
+  const session_counters& counters() const;
+
+  class impl;
+
+private:
+  std::unique_ptr<impl> impl_;
+};
+
+/// Order of a data stream among all of a session, lower first: subscriber priority, publisher priority, group order,
+/// subgroup [MOQT 7.2]. `base_group`: any group of the request, the same for all its streams.
+uint64_t urgency(uint8_t subscriber_priority, uint8_t publisher_priority, group_order order, uint64_t base_group,
+                 uint64_t group, uint64_t subgroup);
+inline constexpr uint64_t urgency_control = 0;
+inline constexpr uint64_t urgency_request = 1;
+
+} // namespace ec::moq

@@ -1,0 +1,226 @@
+#include "moq/track_store.hpp"
+
+#include <algorithm>
+
+namespace ec::moq {
+namespace {
+
+using base::errc;
+using base::fail;
+namespace limits = base::limits;
+
+/// What an object costs beside its bytes: without it, empty objects would be free [faults: flat memory].
+constexpr size_t object_charge = 256;
+
+size_t charge(const object& o) {
+  return o.payload.size() + o.properties.size() + object_charge;
+}
+
+bool same(const object& a, const object& b) {
+  return a.subgroup == b.subgroup && a.priority == b.priority && a.status == b.status && a.payload == b.payload &&
+         a.properties == b.properties;
+}
+
+track_properties properties_of(const track_config& c) {
+  track_properties p;
+  p.object_delivery_timeout_ms = c.object_delivery_timeout_ms;
+  p.max_cache_duration_ms = c.max_cache_duration_ms;
+  p.subgroup_delivery_timeout_ms = c.subgroup_delivery_timeout_ms;
+  if (c.priority != 128) p.priority = c.priority;
+  if (c.order != group_order::ascending) p.order = c.order;
+  p.others = c.properties;
+  std::ranges::stable_sort(p.others, {}, &track_properties::other::type);
+  return p;
+}
+
+size_t properties_bytes(const track_config& c) {
+  size_t sum = 0;
+  for (const auto& p : c.properties) sum += p.value.size() + 20;
+  return sum;
+}
+
+} // namespace
+
+void track::observe(track_observer& who) {
+  observers_.push_back(&who);
+}
+
+void track::forget(track_observer& who) {
+  if (telling_ > 0) {
+    std::ranges::replace(observers_, &who, nullptr);
+  } else {
+    std::erase(observers_, &who);
+  }
+}
+
+size_t track::observers() const {
+  return observers_.size() - static_cast<size_t>(std::ranges::count(observers_, nullptr));
+}
+
+template <class Call>
+void track::tell(Call call) {
+  ++telling_;
+  // By index: a call may add observers. Those added now hear of the next change.
+  for (size_t i = 0, count = observers_.size(); i < count; ++i) {
+    if (observers_[i]) call(*observers_[i]);
+  }
+  if (--telling_ == 0) std::erase(observers_, nullptr);
+}
+
+track_store::~track_store() {
+  for (auto* who : std::vector(observers_)) who->on_store_gone();
+}
+
+base::result<track*> track_store::add(full_track_name name, track_config config, base::mono_time now) {
+  if (!is_valid(name)) return fail(errc::invalid_argument, "the track name is too long or has an empty field", to_string(name));
+  if (!name.ns.fields.empty() && (name.ns.fields[0] == "." || name.ns.fields[0] == ".session")) {
+    return fail(errc::invalid_argument, "the namespace is reserved", to_string(name));
+  }
+  if (properties_bytes(config) > limits::moq_properties_bytes_max) {
+    return fail(errc::invalid_argument, "the properties of the track are too long", to_string(name));
+  }
+  if (tracks_.contains(name)) return fail(errc::exists, "the track is published already", to_string(name));
+  auto t = std::make_unique<track>();
+  t->name_ = name;
+  t->properties_ = properties_of(config);
+  t->config_ = std::move(config);
+  track* added = t.get();
+  tracks_.emplace(std::move(name), std::move(t));
+  announce(added->name_.ns, now);
+  for (auto* who : std::vector(observers_)) who->on_track_added(*added, now);
+  return added;
+}
+
+track* track_store::find(const full_track_name& name) {
+  const auto it = tracks_.find(name);
+  return it == tracks_.end() ? nullptr : it->second.get();
+}
+
+void track_store::end_track(track& t, uint64_t status, std::string_view reason, base::mono_time now) {
+  if (t.ended_) return;
+  t.ended_ = true;
+  t.end_status_ = status;
+  t.end_reason_ = reason;
+  // The list goes first: an observer hears nothing behind the end.
+  const auto observers = std::exchange(t.observers_, {});
+  for (auto* who : observers) {
+    if (who) who->on_end_track(t, status, t.end_reason_, now);
+  }
+}
+
+void track_store::remove(track& t, base::mono_time now) {
+  end_track(t, 0x2, "track removed", now);
+  const auto name = t.name_;
+  tracks_.erase(name);
+  withdraw(name.ns, now);
+}
+
+base::result<void> track_store::append(track& t, object o, base::mono_time now) {
+  const auto about = [&] { return to_string(t.name_) + " " + std::to_string(o.group) + "/" + std::to_string(o.id); };
+  if (t.ended_) return fail(errc::closed, "the track has ended", about());
+  if (o.payload.size() > limits::moq_object_bytes_max || o.properties.size() > limits::moq_properties_bytes_max) {
+    return fail(errc::too_large, "the object is too large", about());
+  }
+  if (o.status != object_status::normal && !(o.payload.empty() && o.properties.empty())) {
+    return fail(errc::invalid_argument, "only a normal object has payload or properties", about());
+  }
+  auto it = t.groups_.find(o.group);
+  if (it == t.groups_.end()) {
+    if (t.evicted_ && o.group <= t.evicted_->group) return fail(errc::invalid_argument, "the group is no longer held", about());
+    it = t.groups_.try_emplace(o.group).first;
+  }
+  auto& group = it->second;
+  if (group.was_reset) return fail(errc::invalid_argument, "the group was reset", about());
+  if (const auto known = group.objects.find(o.id); known != group.objects.end()) {
+    if (same(known->second, o)) return fail(errc::exists, "the object was published before", about());
+    return fail(errc::mismatch, "the object was published before with other bytes", about());
+  }
+  if (group.ended) return fail(errc::invalid_argument, "the group has ended", about());
+  auto sub = group.subgroups.find(o.subgroup);
+  const bool first = sub == group.subgroups.end();
+  if (first) {
+    if (t.config_.single_subgroup && !group.subgroups.empty()) {
+      return fail(errc::invalid_argument, "the track has one subgroup in each group", about());
+    }
+    sub = group.subgroups.try_emplace(o.subgroup).first;
+    sub->second.first = o.id;
+    sub->second.priority = o.priority;
+  } else {
+    if (sub->second.ended) return fail(errc::invalid_argument, "the subgroup has ended", about());
+    if (o.id <= sub->second.last) return fail(errc::invalid_argument, "objects of a subgroup come in ascending order", about());
+    if (o.priority != sub->second.priority) return fail(errc::invalid_argument, "a subgroup has one priority", about());
+  }
+  sub->second.last = o.id;
+  group.largest = group.objects.empty() ? o.id : std::max(group.largest, o.id);
+  const size_t cost = charge(o);
+  group.bytes += cost;
+  t.bytes_ += cost;
+  if (!t.largest_ || o.at() > *t.largest_) t.largest_ = o.at();
+  group.objects.emplace(o.id, o);
+  t.tell([&](track_observer& who) { who.on_append(t, o, first, now); });
+  evict(t);
+  return base::ok();
+}
+
+void track_store::evict(track& t) {
+  while (t.groups_.size() > 1 && (t.groups_.size() > t.config_.cache_groups_max || t.bytes_ > t.config_.cache_bytes_max)) {
+    const auto oldest = t.groups_.begin();
+    t.evicted_ = location{oldest->first, oldest->second.largest};
+    t.bytes_ -= oldest->second.bytes;
+    t.groups_.erase(oldest);
+  }
+}
+
+void track_store::end_subgroup(track& t, uint64_t group, uint64_t subgroup, base::mono_time now) {
+  const auto it = t.groups_.find(group);
+  if (it == t.groups_.end()) return;
+  const auto sub = it->second.subgroups.find(subgroup);
+  if (sub == it->second.subgroups.end() || sub->second.ended) return;
+  sub->second.ended = true;
+  t.tell([&](track_observer& who) { who.on_end_subgroup(t, group, subgroup, now); });
+}
+
+void track_store::end_group(track& t, uint64_t group, base::mono_time now) {
+  const auto it = t.groups_.find(group);
+  if (it != t.groups_.end()) {
+    if (it->second.ended || it->second.was_reset) return;
+    it->second.ended = true;
+  }
+  t.tell([&](track_observer& who) { who.on_end_group(t, group, now); });
+}
+
+void track_store::reset_group(track& t, uint64_t group, uint64_t code, base::mono_time now) {
+  const auto it = t.groups_.find(group);
+  if (it != t.groups_.end()) {
+    if (it->second.was_reset) return;
+    t.bytes_ -= it->second.bytes;
+    it->second.bytes = 0;
+    it->second.objects.clear();
+    it->second.subgroups.clear();
+    it->second.was_reset = true;
+  }
+  t.tell([&](track_observer& who) { who.on_reset_group(t, group, code, now); });
+}
+
+void track_store::announce(const track_namespace& ns, base::mono_time now) {
+  if (++namespaces_[ns] > 1) return;
+  for (auto* who : std::vector(observers_)) who->on_namespace(ns, true, now);
+}
+
+void track_store::withdraw(const track_namespace& ns, base::mono_time now) {
+  const auto it = namespaces_.find(ns);
+  if (it == namespaces_.end() || --it->second > 0) return;
+  const track_namespace gone = it->first;
+  namespaces_.erase(it);
+  for (auto* who : std::vector(observers_)) who->on_namespace(gone, false, now);
+}
+
+void track_store::observe(store_observer& who) {
+  observers_.push_back(&who);
+}
+
+void track_store::forget(store_observer& who) {
+  std::erase(observers_, &who);
+}
+
+} // namespace ec::moq

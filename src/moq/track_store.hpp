@@ -1,0 +1,167 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "base/result.hpp"
+#include "moq/message.hpp"
+#include "moq/types.hpp"
+
+/// What a publisher offers: tracks with the groups it still holds. Shared by all sessions of one endpoint, on one thread.
+namespace ec::moq {
+
+class track;
+class track_store;
+
+/// How a track is offered. `properties` go to every subscriber.
+struct track_config {
+  uint8_t priority = 128; ///< publisher priority of objects that the track announces as its default; lower first
+  group_order order = group_order::ascending;
+  /// Every group has exactly one subgroup: its stream then says that its FIN ends the group.
+  bool single_subgroup = true;
+  size_t cache_groups_max = base::limits::moq_track_cache_groups;
+  size_t cache_bytes_max = base::limits::moq_track_cache_bytes; ///< payload, properties and a charge for each object
+  std::optional<uint64_t> object_delivery_timeout_ms;
+  std::optional<uint64_t> subgroup_delivery_timeout_ms;
+  std::optional<uint64_t> max_cache_duration_ms;
+  std::vector<track_properties::other> properties; ///< further properties, ascending by type
+};
+
+/// Hears of every change to a track. Sessions are observers; a test or a relay may be one too. An observer may remove
+/// itself (or another) from inside a call.
+class track_observer {
+public:
+  virtual ~track_observer() = default;
+  /// `first_of_subgroup`: no object of this subgroup came before.
+  virtual void on_append(track& t, const object& o, bool first_of_subgroup, base::mono_time now) = 0;
+  virtual void on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, base::mono_time now) = 0;
+  virtual void on_end_group(track& t, uint64_t group, base::mono_time now) = 0;
+  virtual void on_reset_group(track& t, uint64_t group, uint64_t code, base::mono_time now) = 0;
+  /// The last call for this track; it is forgotten as an observer already.
+  virtual void on_end_track(track& t, uint64_t status, std::string_view reason, base::mono_time now) = 0;
+};
+
+/// Hears which tracks and namespaces a store offers.
+class store_observer {
+public:
+  virtual ~store_observer() = default;
+  virtual void on_track_added(track& t, base::mono_time now) = 0;
+  virtual void on_namespace(const track_namespace& ns, bool active, base::mono_time now) = 0;
+  /// The store is being destroyed; forget it.
+  virtual void on_store_gone() = 0;
+};
+
+/// One group as far as a track still holds it.
+struct cached_group {
+  struct subgroup_state {
+    uint64_t first = 0;
+    uint64_t last = 0;
+    bool ended = false;
+    uint8_t priority = 128;
+  };
+  std::map<uint64_t, object> objects; ///< by object id
+  std::map<uint64_t, subgroup_state> subgroups;
+  uint64_t largest = 0; ///< largest object id ever published in it
+  size_t bytes = 0;
+  bool ended = false;
+  bool was_reset = false; ///< what was published is no longer offered: its state is unknown to who asks
+};
+
+class track {
+public:
+  const full_track_name& name() const { return name_; }
+  const track_config& config() const { return config_; }
+  /// What SUBSCRIBE_OK and FETCH_OK say of it.
+  const track_properties& properties() const { return properties_; }
+  /// Largest location published so far; nothing before the first object.
+  std::optional<location> largest() const { return largest_; }
+  bool ended() const { return ended_; }
+  uint64_t end_status() const { return end_status_; }
+  const std::string& end_reason() const { return end_reason_; }
+  /// Groups still held, by id.
+  const std::map<uint64_t, cached_group>& groups() const { return groups_; }
+  /// Objects up to here may have existed and are no longer held.
+  std::optional<location> evicted_through() const { return evicted_; }
+  /// Bytes charged against `cache_bytes_max`.
+  size_t cached_bytes() const { return bytes_; }
+
+  void observe(track_observer& who);
+  void forget(track_observer& who);
+  size_t observers() const;
+
+private:
+  friend class track_store;
+  template <class Call>
+  void tell(Call call);
+
+  full_track_name name_;
+  track_config config_;
+  track_properties properties_;
+  std::map<uint64_t, cached_group> groups_;
+  std::optional<location> largest_;
+  std::optional<location> evicted_;
+  size_t bytes_ = 0;
+  bool ended_ = false;
+  uint64_t end_status_ = 0;
+  std::string end_reason_;
+  std::vector<track_observer*> observers_; // null: forgotten while a call was under way
+  size_t telling_ = 0;
+};
+
+/// Tracks by name, and the namespaces that they are in. Destroy sessions before the store, or after: they let go of it.
+class track_store {
+public:
+  track_store() = default;
+  ~track_store();
+  track_store(const track_store&) = delete;
+  track_store& operator=(const track_store&) = delete;
+
+  /// Offers a new track; its namespace is announced to who subscribed to a prefix. Errors: exists, invalid_argument (the
+  /// name is too long or under a reserved namespace).
+  [[nodiscard]] base::result<track*> add(full_track_name name, track_config config, base::mono_time now);
+  track* find(const full_track_name& name);
+  /// Ends every subscription of the track with `status` and `reason` (done_code). It stays for FETCH until removed.
+  void end_track(track& t, uint64_t status, std::string_view reason, base::mono_time now);
+  /// Ends the track if it has not ended, and forgets it with all its objects; `t` dangles afterwards.
+  void remove(track& t, base::mono_time now);
+
+  /// Publishes one object to every subscription and keeps it. Objects of a subgroup come in ascending order. The payload
+  /// is shared, never copied. Errors: exists (the same object was published before, with the same bytes: harmless),
+  /// mismatch (with other bytes: that would make the track malformed), invalid_argument (out of order, behind the end of
+  /// its group or subgroup, in a group that was reset or evicted, a second subgroup where there may be one, another
+  /// priority within a subgroup), too_large, closed (the track has ended).
+  [[nodiscard]] base::result<void> append(track& t, object o, base::mono_time now);
+  /// No further object will come in the subgroup: its streams end. Nothing happens if it is not there.
+  void end_subgroup(track& t, uint64_t group, uint64_t subgroup, base::mono_time now);
+  /// No further object will come in the group: all its streams end.
+  void end_group(track& t, uint64_t group, base::mono_time now);
+  /// The group turned out bad: its streams are reset with `code` (reset_code), its objects forgotten, and what is
+  /// appended to it later is refused.
+  void reset_group(track& t, uint64_t group, uint64_t code, base::mono_time now);
+
+  /// Announces a namespace that has no track yet. Counted: each announce needs its withdraw.
+  void announce(const track_namespace& ns, base::mono_time now);
+  void withdraw(const track_namespace& ns, base::mono_time now);
+  /// All announced namespaces and those of tracks, each once, in order.
+  const std::map<track_namespace, size_t>& namespaces() const { return namespaces_; }
+
+  void observe(store_observer& who);
+  void forget(store_observer& who);
+
+private:
+  void evict(track& t);
+
+  std::unordered_map<full_track_name, std::unique_ptr<track>> tracks_;
+  std::map<track_namespace, size_t> namespaces_;
+  std::vector<store_observer*> observers_;
+};
+
+} // namespace ec::moq
