@@ -19,7 +19,7 @@ enum class test_codec {
 struct test_broadcast_config {
   test_codec codec = test_codec::mpeg2;
   uint64_t bit_rate = 0;           ///< of the whole multiplex in bit/s; 0: 19,392,658 (ATSC) for MPEG-2, 8,000,000 for H.264
-  uint64_t video_bit_rate = 0;     ///< about so much picture, filled up with snow; 0: 10,000,000 for MPEG-2, 2,500,000 for H.264
+  uint64_t video_bit_rate = 0;     ///< MPEG-2: about so much picture, filled up with snow; 0: 10,000,000. H.264 takes 2.4 Mbit/s
   uint16_t major = 5;              ///< virtual channel, 1..1023
   uint16_t minor = 1;              ///< 0..999
   std::string callsign = "EC-DT";  ///< 1..7 characters of A-Z, 0-9 and '-'
@@ -35,8 +35,11 @@ struct test_broadcast_config {
 /// Its system time clock is the wall clock: at `start` + t the 90 kHz count is (start in Unix ms * 90 + t) mod 2^33, PCR says
 /// so, and a picture whose PTS is that count shows that time of day (UTC). STT says the same in GPS seconds.
 ///
-/// Every picture can be read back by a program: see `bars` in test_picture.hpp. Closed GOPs of 30 pictures.
-/// Pure: the same config gives the same bytes; the sound comes from libavcodec, in its bit-exact mode.
+/// Every picture can be read back by a program: see read_bars in test_picture.hpp. Closed GOPs of 30 pictures; MPEG-2 has B
+/// pictures, H.264 has none. Pictures, sound frames and GOPs are numbered from the Unix epoch on, so that two broadcasts
+/// started at different moments show the same picture at the same time.
+/// The picture is coded here, cell by cell, which costs 1.5 % of a core and so can run for ever; the sound comes from
+/// libavcodec, in its bit-exact mode, and repeats every 4 or 8 s. Pure: the same config gives the same bytes.
 class test_broadcast {
 public:
   /// Encodes the sound (a fraction of a second). Errors: invalid_argument (config), unsupported (no encoder in this build of

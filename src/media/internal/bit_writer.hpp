@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace ec::media::internal {
+
+/// Appends bits, the highest first, to a growing buffer.
+class bit_writer {
+public:
+  /// The low `count` bits of `value`, count <= 32.
+  void put(uint32_t value, unsigned count) {
+    pending_ = pending_ << count | (value & (count == 32 ? 0xffffffffu : (1u << count) - 1));
+    waiting_ += count;
+    while (waiting_ >= 8) {
+      waiting_ -= 8;
+      out_.push_back(static_cast<uint8_t>(pending_ >> waiting_));
+    }
+  }
+  /// Unsigned and signed Exp-Golomb codes [H.264 9.1].
+  void ue(uint32_t value) {
+    const uint32_t code = value + 1;
+    unsigned bits = 0;
+    while (code >> (bits + 1) != 0) ++bits;
+    put(0, bits);
+    put(code, bits + 1);
+  }
+  void se(int32_t value) { ue(value > 0 ? static_cast<uint32_t>(2 * value - 1) : static_cast<uint32_t>(-2 * value)); }
+  /// Zero bits up to the next byte.
+  void align() {
+    if (waiting_ % 8 != 0) put(0, 8 - waiting_ % 8);
+  }
+  bool aligned() const { return waiting_ == 0; }
+  std::vector<uint8_t> take() { return std::move(out_); }
+
+private:
+  std::vector<uint8_t> out_;
+  uint64_t pending_ = 0;
+  unsigned waiting_ = 0; ///< bits in pending_ not yet written, below 8 between calls
+};
+
+} // namespace ec::media::internal
