@@ -1,0 +1,86 @@
+#include "base/file.hpp"
+
+#include <doctest/doctest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/temp_dir.hpp"
+
+using namespace ec::base;
+
+namespace {
+
+unsigned mode_of(const std::string& path) {
+  struct stat facts {};
+  REQUIRE(::stat(path.c_str(), &facts) == 0);
+  return facts.st_mode & 07777;
+}
+
+std::string text_at(const std::string& path) {
+  return std::string(read_file(path, 1000).value().text());
+}
+
+} // namespace
+
+TEST_CASE("a file that is written has its content and exactly its mode") {
+  const ec::test::temp_dir dir;
+  const auto path = dir / "a";
+  const auto umask = ::umask(0077);
+  REQUIRE(write_file_atomic(path, as_span("one"), 0644).has_value());
+  CHECK(mode_of(path) == 0644);
+  CHECK(text_at(path) == "one");
+  REQUIRE(write_file_atomic(path, as_span("two"), 0600, durability::process).has_value());
+  ::umask(umask);
+  CHECK(mode_of(path) == 0600);
+  CHECK(text_at(path) == "two");
+  CHECK(dir.names() == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("a new file never replaces one that is there, nor a link that points nowhere") {
+  const ec::test::temp_dir dir;
+  REQUIRE(write_new_file(dir / "key", as_span("first"), 0600).has_value());
+  const auto again = write_new_file(dir / "key", as_span("second"), 0600);
+  REQUIRE_FALSE(again.has_value());
+  CHECK(again.error().code == errc::exists);
+  CHECK(again.error().about == dir / "key");
+  CHECK(text_at(dir / "key") == "first");
+  REQUIRE(::symlink("nowhere", (dir / "link").c_str()) == 0);
+  CHECK(write_new_file(dir / "link", as_span("second"), 0600).error().code == errc::exists);
+  CHECK(dir.names() == std::vector<std::string>{"key", "link"});
+}
+
+TEST_CASE("a write that cannot be done says why and leaves nothing behind") {
+  const ec::test::temp_dir dir;
+  const auto missing = write_file_atomic(dir / "no/such", as_span("x"), 0644);
+  REQUIRE_FALSE(missing.has_value());
+  CHECK(missing.error().code == errc::not_found);
+  CHECK(missing.error().message() == (dir / "no/such") + ": cannot write: No such file or directory");
+  REQUIRE(::mkdir((dir / "taken").c_str(), 0700) == 0);
+  CHECK(write_file_atomic(dir / "taken", as_span("x"), 0644).error().code == errc::io);
+  CHECK(write_file_atomic(dir / "taken/", as_span("x"), 0644).error().code == errc::invalid_argument);
+  CHECK(dir.names() == std::vector<std::string>{"taken"});
+}
+
+TEST_CASE("reading stops at its bound and names what is missing") {
+  const ec::test::temp_dir dir;
+  REQUIRE(write_file_atomic(dir / "f", std::vector<uint8_t>(40000, 7), 0644).has_value());
+  CHECK(read_file(dir / "f", 40000).value().size() == 40000);
+  CHECK(read_file(dir / "f", 39999).error().code == errc::too_large);
+  CHECK(read_file("/dev/zero", 1000).error().code == errc::too_large);
+  CHECK(read_file(dir / "g", 1000).error().code == errc::not_found);
+  CHECK(read_file(dir / "", 1000).error().code == errc::io);
+}
+
+TEST_CASE("a secret that others may read is refused with the way out") {
+  const ec::test::temp_dir dir;
+  REQUIRE(write_new_file(dir / "s", as_span("secret"), 0640).has_value());
+  const auto refused = read_secret_file(dir / "s", 100);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == errc::permission);
+  CHECK(refused.error().text.find("chmod 600") != std::string::npos);
+  REQUIRE(::chmod((dir / "s").c_str(), 0400) == 0);
+  CHECK(as_text(read_secret_file(dir / "s", 100).value()) == "secret");
+  CHECK(read_secret_file(dir / "s", 5).error().code == errc::too_large);
+  CHECK(read_secret_file("/dev/null", 5).error().code == errc::invalid_argument);
+}
