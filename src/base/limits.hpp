@@ -14,6 +14,8 @@ inline constexpr size_t chunk_bytes_max = 64u << 20;            ///< 2 s at 256 
 inline constexpr size_t chunk_pieces_max = chunk_bytes_max / piece_bytes + 1;
 inline constexpr size_t object_head_bytes_max = 4096;
 inline constexpr size_t object_tail_bytes_max = 256u << 10;
+inline constexpr size_t network_secret_bytes_max = 1024;
+inline constexpr size_t sealer_chunks_max = 16;                 ///< chunks that one sealer has open at a time
 
 // Manifests (docs/formats/manifest.md).
 inline constexpr size_t manifest_bytes_max = 256u << 10;
@@ -55,6 +57,9 @@ inline constexpr size_t moq_requests_per_second = 200;          ///< and in the 
 // Waiting objects of a subscriber: what came before its manifest.
 inline constexpr size_t subscriber_wait_bytes_max = 256u << 20;
 inline constexpr size_t subscriber_wait_groups_max = 32;
+inline constexpr size_t subscriber_sources_max = 32;
+inline constexpr size_t subscriber_fetches_max = 8;             ///< open at a time
+inline constexpr size_t assembly_versions_max = 4;              ///< differing copies kept of one object
 
 // QUIC endpoint.
 inline constexpr size_t quic_connections_max = 4096;

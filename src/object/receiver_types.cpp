@@ -1,0 +1,43 @@
+#include "object/receiver_types.hpp"
+
+namespace ec::object {
+
+std::string_view name(refusal r) {
+  static constexpr std::string_view names[refusal_count] = {
+    "unknown_source", "late", "refused_group", "bad_object_id", "malformed_head", "malformed_tail", "malformed_piece", "wrong_key",
+    "wrong_profile", "unauthentic_piece", "wrong_nonce", "piece_mismatch", "chunk_mismatch", "republished", "head_missing",
+    "versions_full", "waiting_full", "manifest_malformed", "manifest_too_large", "manifest_untrusted", "manifest_bad_signature",
+    "manifest_wrong_stream", "manifest_equivocation", "manifest_rollback", "manifest_refused"};
+  return names[static_cast<size_t>(r)];
+}
+
+std::string_view name(skip_reason r) {
+  static constexpr std::string_view names[] = {"missing", "unverified", "invalid", "damaged", "waiting_full"};
+  return names[static_cast<size_t>(r)];
+}
+
+std::string_view name(stop_reason r) {
+  return r == stop_reason::stop_after ? "stop_after" : "invalid_chunks";
+}
+
+std::vector<std::pair<std::string, uint64_t>> receiver_counters::list() const {
+  std::vector<std::pair<std::string, uint64_t>> out{
+    {"objects", objects},
+    {"objects_duplicate", objects_duplicate},
+    {"objects_conflicting", objects_conflicting},
+    {"chunks_delivered", chunks_delivered},
+    {"chunks_verified", chunks_verified},
+    {"chunks_damaged", chunks_damaged},
+    {"chunks_skipped", chunks_skipped},
+    {"chunks_invalid", chunks_invalid},
+    {"bytes_delivered", bytes_delivered},
+    {"manifests_accepted", manifests_accepted},
+    {"equivocations", equivocations},
+    {"fetches", fetches},
+    {"fetches_failed", fetches_failed},
+  };
+  for (size_t r = 0; r < refusal_count; ++r) out.emplace_back("refused_" + std::string(name(static_cast<refusal>(r))), refused[r]);
+  return out;
+}
+
+} // namespace ec::object
