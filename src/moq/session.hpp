@@ -25,8 +25,8 @@ enum class transport_kind { raw_quic, webtransport };
 struct session_config {
   session_role role = session_role::client;
   transport_kind transport = transport_kind::raw_quic;
-  std::string path;                        ///< client over raw QUIC: path and query of the URI
-  std::string authority;                   ///< client over raw QUIC: authority of the URI
+  std::string path = {};                   ///< client over raw QUIC: path and query of the URI
+  std::string authority = {};              ///< client over raw QUIC: authority of the URI
   std::string implementation = "ec-node";  ///< empty: not told
   const profile* draft = nullptr;          ///< null: moqt18()
 

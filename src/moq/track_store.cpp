@@ -109,7 +109,8 @@ void track_store::end_track(track& t, uint64_t status, std::string_view reason, 
 }
 
 void track_store::remove(track& t, base::mono_time now) {
-  end_track(t, 0x2, "track removed", now);
+  end_track(t, done_code::track_ended, "the track was removed", now);
+  for (auto* who : std::vector(observers_)) who->on_track_removed(t, now);
   const auto name = t.name_;
   tracks_.erase(name);
   withdraw(name.ns, now);
@@ -123,6 +124,9 @@ base::result<void> track_store::append(track& t, object o, base::mono_time now) 
   }
   if (o.status != object_status::normal && !(o.payload.empty() && o.properties.empty())) {
     return fail(errc::invalid_argument, "only a normal object has payload or properties", about());
+  }
+  if (!t.config_.object_properties && !o.properties.empty()) {
+    return fail(errc::invalid_argument, "the track was added without object properties", about());
   }
   auto it = t.groups_.find(o.group);
   if (it == t.groups_.end()) {

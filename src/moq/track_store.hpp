@@ -27,6 +27,8 @@ struct track_config {
   group_order order = group_order::ascending;
   /// Every group has exactly one subgroup: its stream then says that its FIN ends the group.
   bool single_subgroup = true;
+  /// Objects may carry properties: costs one byte for each object that does not.
+  bool object_properties = false;
   size_t cache_groups_max = base::limits::moq_track_cache_groups;
   size_t cache_bytes_max = base::limits::moq_track_cache_bytes; ///< payload, properties and a charge for each object
   std::optional<uint64_t> object_delivery_timeout_ms;
@@ -54,6 +56,8 @@ class store_observer {
 public:
   virtual ~store_observer() = default;
   virtual void on_track_added(track& t, base::mono_time now) = 0;
+  /// The track ended before and is being destroyed: let go of it.
+  virtual void on_track_removed(track& t, base::mono_time now) = 0;
   virtual void on_namespace(const track_namespace& ns, bool active, base::mono_time now) = 0;
   /// The store is being destroyed; forget it.
   virtual void on_store_gone() = 0;

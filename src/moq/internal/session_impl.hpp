@@ -1,0 +1,306 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "moq/internal/seen_objects.hpp"
+#include "moq/internal/stream_buffer.hpp"
+#include "moq/profile.hpp"
+#include "moq/session.hpp"
+#include "moq/track_store.hpp"
+
+namespace ec::moq {
+
+using base::mono_time;
+
+/// One subgroup of a served subscription: on its stream, or waiting for one.
+struct out_subgroup {
+  std::optional<uint64_t> stream;
+  subgroup_header header;
+  uint8_t priority = 128;
+  std::optional<uint64_t> last_id;
+  uint64_t written = 0;
+  struct age {
+    uint64_t end = 0; ///< offset behind the object
+    mono_time since;
+  };
+  std::deque<age> ages;        ///< objects that may not be sent yet, oldest first
+  std::vector<object> waiting; ///< no stream yet
+  size_t waiting_bytes = 0;
+  bool fin = false;
+  mono_time fin_at;
+};
+
+/// A subscription of the peer.
+struct served_subscription {
+  track* t = nullptr; ///< null: ended, PUBLISH_DONE follows when nothing waits
+  full_track_name name;
+  uint64_t alias = 0;
+  bool established = false; ///< false: waits for its track
+  location start;
+  std::optional<uint64_t> end_group;
+  bool forward = true;
+  uint8_t priority = 128;
+  group_order order = group_order::ascending;
+  std::optional<location> joining;
+  std::optional<uint64_t> base_group;
+  uint64_t object_timeout_ms = 0;
+  uint64_t subgroup_timeout_ms = 0;
+  uint64_t streams_opened = 0;
+  std::map<std::pair<uint64_t, uint64_t>, out_subgroup> out; ///< by group and subgroup
+  std::set<std::pair<uint64_t, uint64_t>> given_up;          ///< subgroups the subscriber does not get any more
+  struct ending {
+    uint64_t status = 0;
+    std::string reason;
+  };
+  std::optional<ending> end;
+  // While it waits for its track:
+  subscribe request;
+  mono_time rendezvous_until;
+  std::vector<fetch> joins_waiting;
+};
+
+/// A fetch of the peer.
+struct served_fetch {
+  track* t = nullptr;
+  std::optional<uint64_t> stream;
+  fetch_cursor cursor;
+  location next; ///< first location not looked at yet
+  location first;
+  location last; ///< inclusive
+  uint8_t priority = 128;
+  bool lost = false; ///< its track went away
+};
+
+struct peer_request {
+  request_kind kind = request_kind::subscribe;
+  uint64_t stream = 0;
+  std::unique_ptr<served_subscription> sub;
+  std::unique_ptr<served_fetch> fetched;
+  track_namespace ns;              ///< publish_namespace: offered; subscribe_namespace: the prefix
+  std::set<track_namespace> told;  ///< subscribe_namespace: whole names
+};
+
+/// A request of ours.
+struct own_request {
+  request_kind kind = request_kind::subscribe;
+  std::optional<uint64_t> stream;
+  message first; ///< until it is sent
+  mono_time sent_at;
+  bool answered = false;
+  size_t updates_open = 0;
+  std::optional<uint64_t> rendezvous_ms;
+  // subscribe
+  full_track_name track;
+  std::optional<uint64_t> alias;
+  uint8_t default_priority = 128;
+  std::shared_ptr<seen_objects> seen;
+  std::set<uint64_t> data_streams;
+  uint64_t streams_seen = 0;
+  std::optional<publish_done> done;
+  mono_time done_until;
+  // fetch
+  group_order order = group_order::ascending;
+  std::optional<location> start;
+  bool data_started = false;
+  bool data_ended = false;
+  std::optional<uint64_t> data_reset;
+  // subscribe_namespace
+  std::set<track_namespace> active;
+};
+
+struct bidi_stream {
+  bool ours = false;
+  std::optional<request_id> request; ///< unset: nothing came yet, or the request is over
+  stream_buffer in;
+  bool in_ended = false;
+  bool over = false; ///< whatever still comes is ignored
+  bool goaway_seen = false;
+};
+
+struct uni_stream {
+  enum class kind { unknown, control, subgroup, fetch, padding, discarded };
+  kind what = kind::unknown;
+  stream_buffer in;
+  bool in_ended = false;
+  size_t held = 0; ///< bytes counted against the early limit
+  std::optional<mono_time> parked_until;
+  subgroup_header subgroup;
+  request_id request = no_request;
+  fetch_cursor cursor;
+  std::optional<uint64_t> previous;
+  std::optional<location> previous_at; ///< fetch
+  bool has_object = false;
+  object current; ///< header of the object under way
+  uint64_t payload_bytes = 0;
+  std::vector<uint8_t> payload;
+};
+
+class session::impl final : public track_observer, public store_observer {
+public:
+  impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published);
+  ~impl() override;
+
+  // session.cpp
+  void on_connected(mono_time now);
+  void on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now);
+  void on_stream_reset(uint64_t stream, uint64_t code, mono_time now);
+  void on_stop_sending(uint64_t stream, uint64_t code, mono_time now);
+  void on_datagram(base::bytes data, mono_time now);
+  void on_streams_available(mono_time now);
+  void on_writable(uint64_t stream, mono_time now);
+  void on_transport_closed(uint64_t code, std::string_view reason);
+  void on_tick(mono_time now);
+  std::optional<mono_time> deadline() const;
+  void goaway(std::string_view uri, uint64_t timeout_ms);
+  void close(uint64_t code, std::string_view reason);
+
+  // session_requests.cpp
+  request_id subscribe(const full_track_name& track, const subscribe_options& options);
+  void update(request_id id, const update_options& options);
+  void cancel(request_id id, request_kind kind);
+  request_id fetch_track(moq::fetch m, const fetch_options& options, request_id joined);
+  request_id publish_ns(const track_namespace& ns);
+  request_id subscribe_ns(const track_namespace& prefix);
+  void revoke_namespace(request_id peer_request);
+
+  session_config config_;
+  lower_layer& lower_;
+  upper_layer& upper_;
+  track_store* store_;
+  const profile& draft_;
+  session_counters counters_;
+  bool connected_ = false;
+  bool closed_ = false;
+  bool peer_setup_ = false;
+  std::map<request_id, own_request> own_;
+  std::map<request_id, peer_request> peers_;
+
+private:
+  bool is_server() const { return config_.role == session_role::server; }
+  bool opened_by_us(uint64_t stream) const { return ((stream & 1) != 0) == is_server(); }
+  void fail(uint64_t code, std::string reason);
+  void fail(const wire_stop& stop) { fail(stop.code, stop.reason); }
+  void finish_closing(uint64_t code, std::string_view reason);
+  void detach();
+  void send_control(const message& m, bool first = false);
+  void send(uint64_t stream, const message& m, bool fin = false);
+  void drop_uni(uint64_t stream, uint64_t code, bool count_alias);
+  void release_held(uni_stream& s);
+
+  // session.cpp: control stream and dispatch
+  void open_control();
+  void read_control(uint64_t stream);
+  void take_setup(const setup& m);
+  void take_goaway(const moq::goaway& m);
+  bool check_tokens(const std::vector<auth_token>& tokens);
+  void read_bidi(uint64_t stream);
+  void read_uni(uint64_t stream);
+  void after_setup();
+
+  // session_requests.cpp: our requests
+  request_id new_request(own_request r, message m);
+  void pump_requests();
+  void local_failure(request_id id, uint64_t code, std::string reason);
+  void deliver_local_failures();
+  void answer(request_id id, const message& m);
+  void answer_subscribe(request_id id, own_request& r, const message& m);
+  void answer_fetch(request_id id, own_request& r, const message& m);
+  void answer_namespace(request_id id, own_request& r, const message& m);
+  bool answer_update(request_id id, own_request& r, const message& m);
+  void own_stream_ended(request_id id, std::optional<uint64_t> reset);
+  void end_own(request_id id, uint64_t code, bool close_stream);
+  void malformed(request_id id, std::string reason);
+  void settle_done(request_id id);
+  void settle_fetch(request_id id);
+
+  // session_incoming.cpp: data streams of the peer
+  void start_subgroup(uint64_t stream, uni_stream& s);
+  void start_fetch(uint64_t stream, uni_stream& s);
+  void read_subgroup(uint64_t stream);
+  void read_fetch(uint64_t stream);
+  bool take_header(uint64_t stream, uni_stream& s, const object_header& h);
+  bool take_payload(uni_stream& s);
+  void uni_reset(uint64_t stream, uint64_t code);
+  void unpark();
+
+  // session_serve.cpp: requests of the peer
+  void new_peer_request(uint64_t stream, const message& m);
+  void peer_message(request_id id, const message& m);
+  void peer_stream_ended(request_id id, std::optional<uint64_t> reset);
+  bool accept_request_id(request_id id);
+  bool within_load();
+  void refuse(uint64_t stream, uint64_t code, std::string reason, std::optional<uint64_t> retry_ms = {});
+  void serve_subscribe(uint64_t stream, const moq::subscribe& m);
+  void establish(request_id id, peer_request& r);
+  void serve_subscribe_namespace(uint64_t stream, const moq::subscribe_namespace& m);
+  void serve_update(request_id id, peer_request& r, const request_update& m);
+  void update_subscription(request_id id, peer_request& r, const request_update& m);
+  void end_peer(request_id id);
+  bool set_window(served_subscription& s, const std::optional<subscription_filter>& f, std::string& why);
+  peer_request* serving(track& t);
+
+  // session_publish.cpp: objects out
+  void on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) override;
+  void on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, mono_time now) override;
+  void on_end_group(track& t, uint64_t group, mono_time now) override;
+  void on_reset_group(track& t, uint64_t group, uint64_t code, mono_time now) override;
+  void on_end_track(track& t, uint64_t status, std::string_view reason, mono_time now) override;
+  void on_track_added(track& t, mono_time now) override;
+  void on_track_removed(track& t, mono_time now) override;
+  void on_namespace(const track_namespace& ns, bool active, mono_time now) override;
+  void on_store_gone() override;
+  bool open_subgroup(served_subscription& s, out_subgroup& o);
+  void write_object(served_subscription& s, out_subgroup& o, const object& what);
+  void finish_subgroup(out_subgroup& o);
+  void reset_subgroup(out_subgroup& o, uint64_t code);
+  void give_up(served_subscription& s, uint64_t group, uint64_t code);
+  void note_given_up(served_subscription& s, std::pair<uint64_t, uint64_t> key);
+  void keep_within_bound(served_subscription& s);
+  void check_ages(served_subscription& s);
+  void settle_subscription(request_id id, uint64_t status, std::string reason);
+  void try_finish(request_id id);
+  void reprioritise(served_subscription& s);
+  void pump_streams();
+
+  // session_fetch.cpp: fetches out
+  void serve_fetch(uint64_t stream, const moq::fetch& m);
+  void start_served_fetch(request_id id, peer_request& r, track& t, location start, location end, const parameters& p);
+  void pump_fetch(request_id id);
+  bool fetch_step(served_fetch& f);
+  void finish_fetch(request_id id, std::optional<uint64_t> reset);
+
+  mono_time now_{};
+  mono_time connected_at_{};
+  std::optional<uint64_t> control_out_;
+  std::optional<uint64_t> control_in_;
+  stream_buffer control_buffer_;
+  bool peer_is_moq_lite_ = false;
+  bool goaway_received_ = false;
+  bool goaway_sent_ = false;
+  std::optional<mono_time> goaway_until_;
+  std::optional<mono_time> fetch_again_;
+  request_id next_own_;
+  request_id next_peer_ = 0;         ///< one behind the largest that came
+  request_id peer_floor_ = 0;        ///< all below have come, or are taken for it
+  std::set<request_id> peer_seen_;   ///< above the floor
+  uint64_t next_alias_ = 1;
+  double load_tokens_ = static_cast<double>(base::limits::moq_requests_burst);
+  mono_time load_at_{};
+  size_t early_bytes_ = 0;
+  size_t early_streams_ = 0;
+  std::unordered_map<uint64_t, uni_stream> unis_;
+  std::unordered_map<uint64_t, bidi_stream> bidis_;
+  std::deque<request_id> queued_; ///< ours, waiting for a stream
+  std::vector<std::pair<request_id, request_error>> local_failures_;
+  std::map<uint64_t, request_id> aliases_;
+  std::deque<uint64_t> retired_aliases_;
+  std::unordered_map<const track*, request_id> served_; ///< established subscriptions by track
+  std::map<uint64_t, request_id> data_out_;             ///< our data streams to the request they belong to
+};
+
+} // namespace ec::moq

@@ -1,0 +1,239 @@
+// Data streams of the peer: subgroups of our subscriptions, objects of our fetches.
+#include <algorithm>
+
+#include "moq/internal/session_impl.hpp"
+
+namespace ec::moq {
+
+namespace limits = base::limits;
+
+void session::impl::start_subgroup(uint64_t stream, uni_stream& s) {
+  const auto known = aliases_.find(s.subgroup.alias);
+  if (known == aliases_.end()) {
+    // It may belong to a SUBSCRIBE that is not answered yet; otherwise nobody waits for it.
+    const bool hope = std::ranges::find(retired_aliases_, s.subgroup.alias) == retired_aliases_.end() &&
+                      std::ranges::any_of(own_, [](const auto& r) { return r.second.kind == request_kind::subscribe && !r.second.answered; });
+    if (!s.parked_until) {
+      ++early_streams_;
+      s.parked_until = now_ + config_.unknown_alias_wait;
+    }
+    early_bytes_ += s.in.size() - s.held;
+    s.held = s.in.size();
+    if (!hope || early_streams_ > limits::moq_early_streams_max || early_bytes_ > limits::moq_early_bytes_max) {
+      drop_uni(stream, reset_code::cancelled, true);
+    }
+    return;
+  }
+  release_held(s);
+  s.request = known->second;
+  auto& r = own_.at(s.request);
+  ++r.streams_seen;
+  r.data_streams.insert(stream);
+  read_subgroup(stream);
+}
+
+/// SUBSCRIBE_OK told an alias: streams that came before it go on.
+void session::impl::unpark() {
+  std::vector<uint64_t> waiting;
+  for (const auto& [id, s] : unis_) {
+    if (s.what == uni_stream::kind::subgroup && s.request == no_request && aliases_.contains(s.subgroup.alias)) waiting.push_back(id);
+  }
+  std::ranges::sort(waiting);
+  for (const uint64_t id : waiting) {
+    const auto it = unis_.find(id);
+    if (closed_) return;
+    if (it != unis_.end()) start_subgroup(id, it->second);
+  }
+}
+
+/// Notes the header of the next object. False: the stream is dropped or the session closed.
+bool session::impl::take_header(uint64_t stream, uni_stream& s, const object_header& h) {
+  const auto p = draft_.check_object_properties(h.properties);
+  if (!p) {
+    fail(p.error());
+    return false;
+  }
+  if (h.payload_bytes > config_.object_bytes_max) {
+    ++counters_.objects_too_large;
+    const request_id id = s.request;
+    const auto header = s.subgroup;
+    const auto subgroup = header.subgroup.value_or(h.id);
+    const bool of_fetch = s.what == uni_stream::kind::fetch;
+    auto& r = own_.at(id);
+    r.data_streams.erase(stream);
+    drop_uni(stream, reset_code::excessive_load, false);
+    if (of_fetch) {
+      r.data_ended = true;
+      r.data_reset = reset_code::excessive_load;
+      settle_fetch(id);
+    } else {
+      upper_.on_subgroup_end(id, header.group, subgroup, reset_code::excessive_load, false);
+      if (!closed_) settle_done(id);
+    }
+    return false;
+  }
+  s.current = {};
+  s.current.group = h.group;
+  s.current.subgroup = h.subgroup;
+  s.current.id = h.id;
+  s.current.priority = h.priority;
+  s.current.status = h.status;
+  if (!h.properties.empty()) s.current.properties = base::bytes::copy(h.properties);
+  s.payload_bytes = h.payload_bytes;
+  s.has_object = true;
+  return true;
+}
+
+/// Collects the payload of the object under way. True: it is whole.
+bool session::impl::take_payload(uni_stream& s) {
+  if (s.payload.empty() && s.in.size() >= s.payload_bytes) {
+    s.current.payload = s.payload_bytes > 0 ? s.in.take(s.payload_bytes) : base::bytes{};
+    return true;
+  }
+  // Memory grows with what came, not with what was promised.
+  s.in.move_to(s.payload, s.payload_bytes - s.payload.size());
+  if (s.payload.size() < s.payload_bytes) return false;
+  s.current.payload = base::bytes::adopt(std::exchange(s.payload, {}));
+  return true;
+}
+
+void session::impl::read_subgroup(uint64_t stream) {
+  for (;;) {
+    const auto it = unis_.find(stream);
+    if (closed_ || it == unis_.end() || it->second.what != uni_stream::kind::subgroup) return;
+    auto& s = it->second;
+    const auto owner = own_.find(s.request);
+    if (owner == own_.end()) return drop_uni(stream, reset_code::cancelled, false);
+    auto& r = owner->second;
+    if (!s.has_object) {
+      base::byte_reader in(s.in.view());
+      const auto h = draft_.decode_subgroup_object(in, s.subgroup, s.previous);
+      if (!h) {
+        if (!h.error().need_more) return fail(h.error());
+        if (!s.in_ended) return;
+        if (s.in.size() > 0) return fail(session_code::protocol_violation, "a stream ends within an object");
+        const request_id id = s.request;
+        const auto header = s.subgroup;
+        const auto last = s.previous;
+        const uint64_t subgroup = header.subgroup.value_or(0);
+        r.data_streams.erase(stream);
+        unis_.erase(it);
+        if (!r.seen->finish(header.group, subgroup, last, header.end_of_group)) return malformed(id, "a subgroup or group has two ends");
+        upper_.on_subgroup_end(id, header.group, subgroup, std::nullopt, header.end_of_group);
+        if (!closed_) settle_done(id);
+        return;
+      }
+      auto header = h.value();
+      if (!s.subgroup.subgroup) s.subgroup.subgroup = header.id;
+      header.subgroup = *s.subgroup.subgroup;
+      header.priority = s.subgroup.priority.value_or(r.default_priority);
+      // Properties are borrowed from the buffer: they are taken over before it moves on.
+      const size_t used = in.position();
+      if (!take_header(stream, s, header)) return;
+      s.in.consume(used);
+    }
+    if (!take_payload(s)) {
+      if (s.in_ended) return fail(session_code::protocol_violation, "a stream ends within an object");
+      return;
+    }
+    s.has_object = false;
+    s.previous = s.current.id;
+    const object o = std::exchange(s.current, {});
+    const auto p = draft_.check_object_properties(o.properties);
+    switch (r.seen->object(o, p.value())) {
+    case seen_objects::verdict::malformed: return malformed(s.request, "an object contradicts what came before");
+    case seen_objects::verdict::duplicate: ++counters_.objects_duplicate; continue;
+    case seen_objects::verdict::fresh: break;
+    }
+    ++counters_.objects_in;
+    counters_.payload_bytes_in += o.payload.size();
+    upper_.on_object(s.request, o);
+  }
+}
+
+void session::impl::start_fetch(uint64_t stream, uni_stream& s) {
+  const auto owner = own_.find(s.request);
+  if (owner == own_.end() || owner->second.kind != request_kind::fetch) return drop_uni(stream, reset_code::cancelled, true);
+  auto& r = owner->second;
+  if (r.data_started) return fail(session_code::protocol_violation, "a second stream for a fetch");
+  r.data_started = true;
+  r.data_streams.insert(stream);
+  s.cursor.order = r.order;
+  read_fetch(stream);
+}
+
+void session::impl::read_fetch(uint64_t stream) {
+  for (;;) {
+    const auto it = unis_.find(stream);
+    if (closed_ || it == unis_.end() || it->second.what != uni_stream::kind::fetch) return;
+    auto& s = it->second;
+    const auto owner = own_.find(s.request);
+    if (owner == own_.end()) return drop_uni(stream, reset_code::cancelled, false);
+    auto& r = owner->second;
+    if (!s.has_object) {
+      base::byte_reader in(s.in.view());
+      const auto item = draft_.decode_fetch_item(in, s.cursor);
+      if (!item) {
+        if (!item.error().need_more) return fail(item.error());
+        if (!s.in_ended) return;
+        if (s.in.size() > 0) return fail(session_code::protocol_violation, "a stream ends within an object");
+        const request_id id = s.request;
+        r.data_streams.erase(stream);
+        r.data_ended = true;
+        unis_.erase(it);
+        return settle_fetch(id);
+      }
+      const size_t used = in.position();
+      if (const auto* gap = std::get_if<fetch_range_end>(&item.value())) {
+        const auto end = *gap;
+        s.in.consume(used);
+        upper_.on_fetch_gap(s.request, end.last, end.unknown);
+        continue;
+      }
+      const auto& h = std::get<object_header>(item.value());
+      const location at{h.group, h.id};
+      const bool in_order = !s.previous_at || (h.group == s.previous_at->group ? h.id > s.previous_at->object : true);
+      if (!in_order || (r.start && r.order == group_order::ascending && at < *r.start)) {
+        return malformed(s.request, "a fetched object is out of order");
+      }
+      s.previous_at = at;
+      if (!take_header(stream, s, h)) return;
+      s.in.consume(used);
+    }
+    if (!take_payload(s)) {
+      if (s.in_ended) return fail(session_code::protocol_violation, "a stream ends within an object");
+      return;
+    }
+    s.has_object = false;
+    const object o = std::exchange(s.current, {});
+    const auto p = draft_.check_object_properties(o.properties);
+    if (p.value().malformed || (r.seen && !r.seen->agrees(o))) return malformed(s.request, "an object contradicts what came before");
+    ++counters_.objects_in;
+    counters_.payload_bytes_in += o.payload.size();
+    upper_.on_object(s.request, o);
+  }
+}
+
+void session::impl::uni_reset(uint64_t stream, uint64_t code) {
+  const auto it = unis_.find(stream);
+  if (it == unis_.end()) return;
+  release_held(it->second);
+  const uni_stream s = std::move(it->second);
+  unis_.erase(it);
+  const auto owner = own_.find(s.request);
+  if (owner == own_.end()) return;
+  const request_id id = s.request;
+  if (s.what == uni_stream::kind::subgroup) {
+    ++counters_.subgroups_reset_in;
+    owner->second.data_streams.erase(stream);
+    upper_.on_subgroup_end(id, s.subgroup.group, s.subgroup.subgroup.value_or(0), code, false);
+    if (!closed_) settle_done(id);
+  } else if (s.what == uni_stream::kind::fetch) {
+    owner->second.data_streams.erase(stream);
+    owner->second.data_ended = true;
+    owner->second.data_reset = code;
+    settle_fetch(id);
+  }
+}
+
+} // namespace ec::moq

@@ -1,0 +1,331 @@
+// Objects of our tracks to the peer's subscriptions.
+#include <algorithm>
+
+#include "moq/internal/session_impl.hpp"
+
+namespace ec::moq {
+namespace {
+
+constexpr size_t given_up_max = 256;
+
+} // namespace
+
+bool session::impl::open_subgroup(served_subscription& s, out_subgroup& o) {
+  o.stream = lower_.open_uni();
+  if (!o.stream) {
+    ++counters_.waiting_for_stream_credit;
+    return false;
+  }
+  ++counters_.subgroups_out;
+  ++s.streams_opened;
+  data_out_[*o.stream] = s.request.id;
+  lower_.set_priority(*o.stream, urgency(s.priority, o.priority, s.order, *s.base_group, o.header.group, o.header.subgroup.value_or(0)));
+  auto head = draft_.encode_subgroup_header(o.header);
+  o.written += head.size();
+  lower_.write(*o.stream, base::bytes::adopt(std::move(head)), false);
+  return true;
+}
+
+/// The header is ours, the payload is shared by all subscriptions: two writes, no copy.
+void session::impl::write_object(served_subscription&, out_subgroup& o, const object& what) {
+  object_header h;
+  h.id = what.id;
+  h.properties = what.properties;
+  h.payload_bytes = what.payload.size();
+  h.status = what.status;
+  auto head = draft_.encode_subgroup_object(h, o.header, o.last_id);
+  o.written += head.size() + what.payload.size();
+  lower_.write(*o.stream, base::bytes::adopt(std::move(head)), false);
+  if (!what.payload.empty()) lower_.write(*o.stream, what.payload, false);
+  o.last_id = what.id;
+  ++counters_.objects_out;
+  counters_.payload_bytes_out += what.payload.size();
+}
+
+void session::impl::finish_subgroup(out_subgroup& o) {
+  if (o.fin) return;
+  o.fin = true;
+  o.fin_at = now_;
+  if (o.stream) lower_.write(*o.stream, {}, true);
+}
+
+void session::impl::reset_subgroup(out_subgroup& o, uint64_t code) {
+  if (o.stream) {
+    ++counters_.subgroups_reset_out;
+    data_out_.erase(*o.stream);
+    lower_.reset(*o.stream, code);
+  }
+  o.waiting.clear();
+  o.waiting_bytes = 0;
+}
+
+void session::impl::note_given_up(served_subscription& s, std::pair<uint64_t, uint64_t> key) {
+  s.given_up.insert(key);
+  if (s.given_up.size() > given_up_max) s.given_up.erase(s.given_up.begin());
+}
+
+void session::impl::give_up(served_subscription& s, uint64_t group, uint64_t code) {
+  for (auto o = s.out.lower_bound({group, 0}); o != s.out.end() && o->first.first == group;) {
+    note_given_up(s, o->first);
+    reset_subgroup(o->second, code);
+    o = s.out.erase(o);
+  }
+}
+
+/// A subscriber that reads too slowly loses its oldest group, whole, as often as it takes: memory stays bounded.
+void session::impl::keep_within_bound(served_subscription& s) {
+  for (;;) {
+    size_t queued = 0;
+    for (auto o = s.out.begin(); o != s.out.end();) {
+      const size_t left = o->second.stream ? lower_.unsent(*o->second.stream) : o->second.waiting_bytes;
+      if (left == 0 && o->second.fin && o->second.stream) { // all of it went out
+        data_out_.erase(*o->second.stream);
+        o = s.out.erase(o);
+        continue;
+      }
+      queued += left;
+      ++o;
+    }
+    if (queued <= config_.subscription_unsent_bytes_max || s.out.empty()) return;
+    ++counters_.groups_too_far_behind;
+    give_up(s, s.out.begin()->first.first, reset_code::too_far_behind);
+  }
+}
+
+/// Delivery timeouts, as far as they can be seen here: an object counts as sent when its bytes left the queue, a subgroup
+/// when its queue is empty [MOQT 8].
+void session::impl::check_ages(served_subscription& s) {
+  if (s.object_timeout_ms == 0 && s.subgroup_timeout_ms == 0) return;
+  for (auto it = s.out.begin(); it != s.out.end();) {
+    auto& o = it->second;
+    const size_t left = o.stream ? lower_.unsent(*o.stream) : o.waiting_bytes + 1;
+    const uint64_t sent = o.stream ? o.written - std::min<uint64_t>(left, o.written) : 0;
+    while (o.stream && !o.ages.empty() && o.ages.front().end <= sent) o.ages.pop_front();
+    const bool object_late = s.object_timeout_ms > 0 && !o.ages.empty() && now_ >= o.ages.front().since + std::chrono::milliseconds(s.object_timeout_ms);
+    const bool subgroup_late = s.subgroup_timeout_ms > 0 && o.fin && left > 0 && now_ >= o.fin_at + std::chrono::milliseconds(s.subgroup_timeout_ms);
+    if (object_late || subgroup_late) {
+      ++counters_.groups_delivery_timeout;
+      note_given_up(s, it->first);
+      reset_subgroup(o, reset_code::delivery_timeout);
+      it = s.out.erase(it);
+    } else if (o.fin && o.stream && left == 0) {
+      data_out_.erase(*o.stream);
+      it = s.out.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void session::impl::on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) {
+  auto* r = serving(t);
+  if (closed_ || !r) return;
+  now_ = now;
+  auto& s = *r->sub;
+  if (!s.forward || o.at() < s.start || (s.end_group && o.group > *s.end_group)) return try_finish(served_.at(&t));
+  const std::pair key{o.group, o.subgroup};
+  if (s.given_up.contains(key)) return;
+  if (!s.base_group) s.base_group = o.group;
+  auto it = s.out.find(key);
+  if (it == s.out.end()) {
+    it = s.out.try_emplace(key).first;
+    auto& fresh = it->second;
+    fresh.header = {.alias = s.alias, .group = o.group, .subgroup = o.subgroup,
+                    .priority = o.priority == t.config().priority ? std::nullopt : std::optional(o.priority),
+                    .has_properties = t.config().object_properties, .end_of_group = t.config().single_subgroup,
+                    .first_object = first_of_subgroup};
+    fresh.priority = o.priority;
+  }
+  auto& out = it->second;
+  if (!out.stream && out.waiting.empty()) open_subgroup(s, out);
+  if (out.stream) {
+    write_object(s, out, o);
+    if (s.object_timeout_ms > 0) out.ages.push_back({out.written, now});
+  } else {
+    out.waiting.push_back(o);
+    // Empty objects count too: their records are memory.
+    out.waiting_bytes += o.payload.size() + o.properties.size() + 64;
+    if (s.object_timeout_ms > 0) out.ages.push_back({~uint64_t{0}, now});
+  }
+  check_ages(s);
+  keep_within_bound(s);
+}
+
+void session::impl::on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, mono_time now) {
+  auto* r = serving(t);
+  if (closed_ || !r) return;
+  now_ = now;
+  const auto o = r->sub->out.find({group, subgroup});
+  if (o != r->sub->out.end()) finish_subgroup(o->second);
+  r->sub->given_up.erase({group, subgroup});
+}
+
+void session::impl::on_end_group(track& t, uint64_t group, mono_time now) {
+  auto* r = serving(t);
+  if (closed_ || !r) return;
+  now_ = now;
+  auto& s = *r->sub;
+  for (auto o = s.out.lower_bound({group, 0}); o != s.out.end() && o->first.first == group; ++o) finish_subgroup(o->second);
+  std::erase_if(s.given_up, [&](const auto& key) { return key.first == group; });
+  check_ages(s);
+  keep_within_bound(s);
+  try_finish(served_.at(&t));
+}
+
+void session::impl::on_reset_group(track& t, uint64_t group, uint64_t code, mono_time now) {
+  auto* r = serving(t);
+  if (closed_ || !r) return;
+  now_ = now;
+  auto& s = *r->sub;
+  for (auto o = s.out.lower_bound({group, 0}); o != s.out.end() && o->first.first == group;) {
+    reset_subgroup(o->second, code);
+    o = s.out.erase(o);
+  }
+  try_finish(served_.at(&t));
+}
+
+void session::impl::on_end_track(track& t, uint64_t status, std::string_view reason, mono_time now) {
+  const auto it = served_.find(&t);
+  if (it == served_.end()) return;
+  now_ = now;
+  settle_subscription(it->second, status, std::string(reason));
+}
+
+/// No more objects for this subscription; PUBLISH_DONE when what waits has gone.
+void session::impl::settle_subscription(request_id id, uint64_t status, std::string reason) {
+  const auto it = peers_.find(id);
+  if (closed_ || it == peers_.end() || !it->second.sub || it->second.sub->end) return;
+  auto& s = *it->second.sub;
+  s.end = served_subscription::ending{status, std::move(reason)};
+  if (s.t) {
+    served_.erase(s.t);
+    s.t->forget(*this);
+    s.t = nullptr;
+  }
+  // A subgroup that was not ended misses objects.
+  for (auto o = s.out.begin(); o != s.out.end();) {
+    if (o->second.fin) {
+      ++o;
+    } else {
+      reset_subgroup(o->second, reset_code::cancelled);
+      o = s.out.erase(o);
+    }
+  }
+  try_finish(id);
+}
+
+void session::impl::try_finish(request_id id) {
+  const auto it = peers_.find(id);
+  if (closed_ || it == peers_.end() || !it->second.sub || !it->second.sub->established) return;
+  auto& r = it->second;
+  auto& s = *r.sub;
+  if (!s.end && s.end_group && s.t) {
+    // Behind the end group, or at its end: nothing more can pass the filter.
+    const auto largest = s.t->largest();
+    const auto last = s.t->groups().find(*s.end_group);
+    const bool last_ended = last != s.t->groups().end() && (last->second.ended || last->second.was_reset);
+    const bool beyond = largest && largest->group > *s.end_group;
+    const bool open = std::ranges::any_of(s.out, [](const auto& o) { return !o.second.fin; });
+    const bool last_open = last != s.t->groups().end() && !last_ended && s.forward;
+    if ((last_ended || (beyond && !last_open)) && !open) {
+      return settle_subscription(id, done_code::subscription_ended, "the end group was published");
+    }
+  }
+  if (!s.end || std::ranges::any_of(s.out, [](const auto& o) { return !o.second.stream; })) return;
+  send(r.stream, publish_done{.status = s.end->status, .stream_count = s.streams_opened, .reason = s.end->reason}, true);
+  end_peer(id);
+}
+
+void session::impl::reprioritise(served_subscription& s) {
+  for (const auto& [key, o] : s.out) {
+    if (o.stream) lower_.set_priority(*o.stream, urgency(s.priority, o.priority, s.order, *s.base_group, key.first, key.second));
+  }
+}
+
+/// Streams for what waits, the most urgent first.
+void session::impl::pump_streams() {
+  struct candidate {
+    uint64_t urgency;
+    request_id id;
+    std::pair<uint64_t, uint64_t> key;
+  };
+  std::vector<candidate> waiting;
+  for (const auto& [id, r] : peers_) {
+    if (!r.sub) continue;
+    for (const auto& [key, o] : r.sub->out) {
+      if (!o.stream) waiting.push_back({urgency(r.sub->priority, o.priority, r.sub->order, *r.sub->base_group, key.first, key.second), id, key});
+    }
+  }
+  std::ranges::sort(waiting, {}, &candidate::urgency);
+  for (const auto& w : waiting) {
+    const auto it = peers_.find(w.id);
+    if (it == peers_.end()) continue;
+    auto& s = *it->second.sub;
+    const auto at = s.out.find(w.key);
+    if (at == s.out.end()) continue;
+    auto& o = at->second;
+    if (!open_subgroup(s, o)) break;
+    const bool timed = !o.ages.empty();
+    size_t i = 0;
+    for (const auto& object : std::exchange(o.waiting, {})) {
+      write_object(s, o, object);
+      if (timed && i < o.ages.size()) o.ages[i++].end = o.written;
+    }
+    o.waiting_bytes = 0;
+    if (o.fin) lower_.write(*o.stream, {}, true);
+    try_finish(w.id);
+  }
+  std::vector<request_id> fetches;
+  for (const auto& [id, r] : peers_) {
+    if (r.fetched && !r.fetched->stream) fetches.push_back(id);
+  }
+  for (const request_id id : fetches) pump_fetch(id);
+}
+
+void session::impl::on_track_added(track& t, mono_time now) {
+  if (closed_) return;
+  now_ = now;
+  for (auto& [id, r] : peers_) {
+    if (!r.sub || r.sub->established || r.sub->name != t.name()) continue;
+    r.sub->t = &t;
+    return establish(id, r);
+  }
+}
+
+void session::impl::on_track_removed(track& t, mono_time now) {
+  if (closed_) return;
+  now_ = now;
+  std::vector<request_id> lost;
+  for (const auto& [id, r] : peers_) {
+    if (r.fetched && r.fetched->t == &t) lost.push_back(id);
+  }
+  for (const request_id id : lost) finish_fetch(id, reset_code::unknown_object_status);
+}
+
+void session::impl::on_namespace(const track_namespace& ns, bool active, mono_time now) {
+  if (closed_) return;
+  now_ = now;
+  for (auto& [id, r] : peers_) {
+    if (r.kind != request_kind::subscribe_namespace || !r.ns.is_prefix_of(ns)) continue;
+    if (active) {
+      if (r.told.size() >= base::limits::moq_namespace_matches_max || !r.told.insert(ns).second) continue;
+      send(r.stream, namespace_active{ns.suffix_after(r.ns)});
+    } else if (r.told.erase(ns) > 0) {
+      send(r.stream, namespace_done{ns.suffix_after(r.ns)});
+    }
+  }
+}
+
+void session::impl::on_store_gone() {
+  for (auto& [id, r] : peers_) {
+    if (r.sub) r.sub->t = nullptr;
+    if (r.fetched) {
+      r.fetched->t = nullptr;
+      r.fetched->lost = true;
+    }
+  }
+  served_.clear();
+  store_ = nullptr;
+}
+
+} // namespace ec::moq
