@@ -24,13 +24,16 @@ struct loop_facts {
   uint64_t bit_rate = 0;        ///< mean rate of a round in bit/s
   bool ends_at_random_access = false; ///< false: the round had to end before an ordinary picture
   bool frames_join = false;     ///< PTS steps on at the seam as inside
-  int64_t audio_step_pts = 0;   ///< largest deviation of an audio PTS step at the seam, in 90 kHz ticks
+  int64_t audio_step_pts = 0;   ///< largest deviation of an audio PTS step at the seam, in 90 kHz ticks: up to half a PES packet
 };
 
 /// Plays a capture round after round as one unbroken broadcast. A round begins at the first random access point of the video
 /// and ends before the last; other PIDs are cut at their own PES packets and sections near by. PCR, PTS, DTS and OPCR grow by
 /// a whole number of frames each round, continuity counters go on, STT, TDT and TOT advance with the rounds (their
-/// CRC is computed anew). Losses and damage inside the capture stay as they are. Pure: the same capture gives the same bytes.
+/// CRC is computed anew). Losses and damage inside the capture stay as they are. What is cut away of a PID becomes null
+/// packets, so that the rate stays about the same. At the seam the rests of two PCR intervals add up; a section that shares
+/// its packet with the rest of another may be lost there; sound steps by up to half a PES packet more or less.
+/// Pure: the same capture gives the same bytes.
 class loop {
 public:
   /// `capture` holds TS packets of 188, 192 or 204 bytes, which come out as 188; it is kept and never copied.
