@@ -119,7 +119,7 @@ struct deliver {
 /// Ask a source for objects of one group.
 struct fetch {
   source_id source = 0;
-  object::track track = object::track::chunks;
+  track on = track::chunks;
   uint64_t group = 0;
   uint64_t first_object = 0;
   std::optional<uint64_t> last_object; ///< inclusive; unset: to the end of the group
