@@ -90,4 +90,12 @@ inline constexpr size_t url_bytes_max = 2048;
 inline constexpr size_t lineup_entries_max = 2000;              ///< channels of one tuner
 inline constexpr size_t simulator_feed_bytes_max = 16u << 20;   ///< broadcast kept for slow clients: 6.9 s at 19.39 Mbit/s
 
+// HLS directories (docs/formats/hls.md).
+inline constexpr size_t hls_segments_max = 1u << 19;            ///< in one playlist: 12 days of 2 s
+inline constexpr size_t hls_playlist_bytes_max = 96u << 20;
+inline constexpr size_t hls_sidecar_bytes_max = 512u << 20;
+inline constexpr size_t hls_sidecar_line_bytes_max = 4096;
+inline constexpr size_t hls_file_name_bytes_max = 128;
+inline constexpr size_t hls_target_duration_s_max = 3600;
+
 } // namespace ec::base::limits
