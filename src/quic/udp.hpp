@@ -61,6 +61,9 @@ public:
   /// The next ICMP report, if any.
   virtual std::optional<udp_unreachable> next_unreachable() = 0;
   virtual const udp_counters& counters() const = 0;
+  /// The time now, not before `given`. A long flush asks in between, or its round trips would look longer than they are;
+  /// a simulated network answers what it was given.
+  virtual base::mono_time now(base::mono_time given) const { return given; }
 };
 
 struct udp_options {

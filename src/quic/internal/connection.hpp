@@ -1,0 +1,232 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <ngtcp2/ngtcp2.h>
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include "quic/endpoint.hpp"
+#include "quic/internal/batcher.hpp"
+#include "quic/internal/send_queue.hpp"
+#include "quic/internal/tls.hpp"
+
+namespace ec::quic::internal {
+
+class connection_impl;
+
+/// Length of the connection ids that we choose.
+inline constexpr size_t cid_bytes = 8;
+
+inline ngtcp2_tstamp to_tstamp(base::mono_time t) {
+  return static_cast<ngtcp2_tstamp>(t.time_since_epoch().count());
+}
+
+/// What a connection needs of the endpoint that owns it.
+class connection_host {
+public:
+  virtual ~connection_host() = default;
+  virtual const endpoint_config& config() const = 0;
+  virtual send_batcher& batcher() = 0;
+  virtual udp_port& port() = 0;
+  /// A fresh id that leads to `owner`, with its stateless reset token [RFC 9000 10.3].
+  virtual bool new_cid(connection_impl& owner, ngtcp2_cid& cid, uint8_t* token) = 0;
+  virtual void forget_cid(const ngtcp2_cid& cid) = 0;
+  /// Something is to be sent.
+  virtual void wake(connection_impl& c) = 0;
+  /// Events wait to be delivered.
+  virtual void has_events(connection_impl& c) = 0;
+  /// The handshake of an accepted connection is complete (its half-open slot is free).
+  virtual void handshake_done(connection_impl& c) = 0;
+  virtual connection_events* accept(connection_impl& c) = 0;
+  virtual void lost_packets(uint64_t count) = 0;
+};
+
+/// What becomes of a connection after packets were read or a timer fired.
+enum class step {
+  go_on,
+  ended,      ///< `reason()` says why; a farewell may have to be sent
+  send_retry, ///< server: answer with a Retry and forget the connection
+  drop,       ///< server: forget the connection silently
+};
+
+class connection_impl final : public connection {
+public:
+  connection_impl(connection_host& host, bool server);
+  ~connection_impl() override;
+
+  struct server_start {
+    const ngtcp2_pkt_hd* header = nullptr;
+    const ngtcp2_cid* original_dcid = nullptr; ///< set when a Retry token was validated
+    const uint8_t* token = nullptr;
+    size_t token_bytes = 0;
+    socket_address local, remote;
+    std::shared_ptr<const tls_context> tls;
+  };
+  base::result<void> start_server(const server_start& start, base::mono_time now);
+  struct client_start {
+    socket_address local, remote;
+    std::string server_name;
+    client_verification verification;
+    std::vector<std::string> alpns;
+    std::shared_ptr<const tls_context> tls;
+    connection_events* events = nullptr;
+  };
+  base::result<void> start_client(const client_start& start, base::mono_time now);
+
+  // connection
+  std::optional<uint64_t> open_uni() override { return open(false); }
+  std::optional<uint64_t> open_bidi() override { return open(true); }
+  write_result write(uint64_t id, base::bytes data, bool fin) override;
+  void reset(uint64_t id, uint64_t code) override;
+  void stop_sending(uint64_t id, uint64_t code) override;
+  void set_priority(uint64_t id, uint64_t urgency) override;
+  size_t unsent(uint64_t id) const override;
+  size_t unsent() const override { return unsent_; }
+  size_t unacked() const override { return unacked_; }
+  void consumed(uint64_t id, uint64_t bytes) override;
+  bool send_datagram(base::bytes data) override;
+  size_t datagram_bytes_max() const override;
+  void close(uint64_t app_code, std::string_view reason) override;
+  bool server() const override { return server_; }
+  bool connected() const override { return state_ == state::open; }
+  socket_address peer() const override;
+  std::string_view alpn() const override { return tls_ ? tls_->alpn() : std::string_view{}; }
+  std::optional<spki_digest> peer_spki() const override;
+  connection_stats stats() const override;
+
+  // endpoint
+  step read(const socket_address& local, const socket_address& remote, uint8_t ecn, std::span<const uint8_t> datagram, base::mono_time now);
+  /// After a burst of `read`: true if something should be written now.
+  bool after_read(base::mono_time now);
+  step on_timer(base::mono_time now);
+  /// Writes packets into the batcher: at most one burst. `more` tells whether it would go on at once; `stuck` that the
+  /// system's buffer is full.
+  step write_packets(base::mono_time now, bool& more, bool& stuck);
+  /// Delivers what happened since the last time.
+  void deliver();
+  /// The network says that the peer cannot be reached.
+  void unreachable(int system_error);
+  /// The CONNECTION_CLOSE packet to send, empty when none may be sent. Call once, after the connection ended.
+  std::vector<uint8_t> farewell(base::mono_time now);
+  /// The last event.
+  void deliver_closed();
+
+  bool ended() const { return state_ == state::ended; }
+  bool handshaking() const { return state_ == state::handshaking; }
+  /// True when `close` was called and the farewell is due.
+  bool closing() const { return state_ == state::closing; }
+  void finish_close() { state_ = state::ended; }
+  const close_reason& reason() const { return reason_; }
+  /// When to call on_timer.
+  base::mono_time due() const { return due_; }
+  const std::vector<ngtcp2_cid>& cids() const { return cids_; }
+  void add_cid(const ngtcp2_cid& cid) { cids_.push_back(cid); }
+  ngtcp2_conn* raw() const { return conn_; }
+  tls_session* tls() const { return tls_.get(); }
+  base::mono_duration close_period() const;
+  const socket_address& local() const { return local_; }
+
+  // Places in the endpoint's lists.
+  bool dirty = false;
+  bool eventful = false;
+  bool touched = false;
+  bool half_open = false;
+  bool listed_dead = false;
+  bool timer_set = false;
+  base::mono_time timer_at{};
+  std::string address_key; ///< whose connection count it is in
+
+private:
+  enum class state { handshaking, open, closing, ended };
+
+  struct stream {
+    uint64_t id = 0;
+    send_turn turn;
+    send_queue out;
+    uint64_t uncredited = 0;     ///< received bytes, queued or delivered, without credit given back
+    bool writable = false;       ///< we may send on it
+    bool remote = false;         ///< the peer opened it
+    bool reset_sent = false;     ///< we gave up sending
+    bool stopped = false;        ///< the peer does not want it
+    bool stop_sent = false;      ///< we do not want it
+    bool reset_received = false;
+    bool closed = false;         ///< done for ngtcp2; kept until its bytes are consumed
+  };
+
+  struct event {
+    enum class kind { connected, data, reset, stop, datagram, streams, space, closed };
+    kind what;
+    uint64_t id = 0;
+    uint64_t code = 0;
+    bool fin = false;
+    std::vector<uint8_t> bytes;
+  };
+
+  struct callbacks;
+  friend struct callbacks;
+  friend tls_session* session_of(ngtcp2_crypto_conn_ref* ref);
+
+  ngtcp2_settings settings(base::mono_time now) const;
+  ngtcp2_transport_params params() const;
+  std::optional<uint64_t> open(bool bidi);
+  stream* find(uint64_t id);
+  const stream* find(uint64_t id) const;
+  stream& add_stream(uint64_t id, bool writable, bool remote);
+  void push(event e);
+  void drop_unsent(stream& s);
+  void credit(stream& s, uint64_t bytes);
+  void forget_if_done(stream& s);
+  void stream_closed(stream& s, bool with_code, uint64_t code);
+  void space_freed();
+  void streams_freed();
+  /// One packet. > 0: its size; 0: nothing to write or not allowed to; < 0: a fatal ngtcp2 error.
+  ngtcp2_ssize write_packet(ngtcp2_path_storage& path, ngtcp2_pkt_info& info, std::span<uint8_t> space, ngtcp2_tstamp ts);
+  bool outstanding() const { return unacked_ > 0 || fins_ > 0 || control_; }
+  void rearm(base::mono_time now, ngtcp2_tstamp expiry);
+  step fail(int code);
+  step end(close_reason::kind what, uint64_t code, std::string text);
+  std::string answer_text(const char* outcome) const;
+
+  connection_host& host_;
+  const bool server_;
+  state state_ = state::handshaking;
+  ngtcp2_conn* conn_ = nullptr;
+  ngtcp2_crypto_conn_ref ref_{};
+  std::unique_ptr<tls_session> tls_;
+  connection_events* events_ = nullptr;
+  socket_address local_;
+  socket_address remote_;
+  std::vector<ngtcp2_cid> cids_;
+
+  std::unordered_map<uint64_t, std::unique_ptr<stream>> streams_;
+  send_schedule schedule_;
+  std::vector<stream*> blocked_; ///< while one packet is written
+  std::deque<base::bytes> datagrams_;
+  size_t unsent_ = 0;
+  size_t unacked_ = 0;
+  size_t fins_ = 0;       ///< streams whose FIN is sent and that are not closed
+  bool control_ = false;  ///< a frame that no counter above covers may be in flight
+  bool fresh_ = false;    ///< what was read asks for an answer
+  bool want_bidi_ = false; ///< open_bidi had answered nothing
+  bool want_uni_ = false;
+  bool want_space_ = false;
+  uint64_t crypto_bytes_ = 0;
+
+  std::vector<event> queue_;
+  base::mono_time due_ = base::mono_time::max();
+  close_reason reason_;
+  ngtcp2_ccerr farewell_{};
+  std::string farewell_text_;
+  bool farewell_due_ = false;
+  bool stateless_reset_ = false;
+  bool crypto_flood_ = false;
+  connection_stats stats_;
+};
+
+} // namespace ec::quic::internal

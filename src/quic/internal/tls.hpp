@@ -1,0 +1,92 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gnutls/gnutls.h>
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include "base/result.hpp"
+#include "crypto/certificate.hpp"
+#include "quic/endpoint.hpp"
+
+namespace ec::quic::internal {
+
+/// The credentials and priorities that sessions share: one priority object for all saves 8 KB for each.
+class tls_context {
+public:
+  static base::result<std::shared_ptr<const tls_context>> server(const crypto::certificate_pair& identity);
+  /// `ca_file` empty: the system's CAs. Loads them: make it once, share it.
+  static base::result<std::shared_ptr<const tls_context>> client_ca(const std::string& ca_file);
+  /// For verification by pin, or none.
+  static base::result<std::shared_ptr<const tls_context>> client_plain();
+
+  tls_context(const tls_context&) = delete;
+  tls_context& operator=(const tls_context&) = delete;
+  ~tls_context();
+
+  gnutls_certificate_credentials_t credentials() const { return credentials_; }
+  gnutls_priority_t priority() const { return priority_; }
+
+private:
+  tls_context() = default;
+  static base::result<std::shared_ptr<tls_context>> make();
+
+  gnutls_certificate_credentials_t credentials_ = nullptr;
+  gnutls_priority_t priority_ = nullptr;
+};
+
+/// One TLS 1.3 session of a QUIC connection, and what it found out about the peer.
+class tls_session {
+public:
+  static base::result<std::unique_ptr<tls_session>> server(std::shared_ptr<const tls_context> context,
+                                                           const std::vector<std::string>& alpns, ngtcp2_crypto_conn_ref& ref);
+  static base::result<std::unique_ptr<tls_session>> client(std::shared_ptr<const tls_context> context,
+                                                           const std::vector<std::string>& alpns, const std::string& server_name,
+                                                           const client_verification& verification, ngtcp2_crypto_conn_ref& ref);
+  tls_session(const tls_session&) = delete;
+  tls_session& operator=(const tls_session&) = delete;
+  ~tls_session();
+
+  gnutls_session_t raw() const { return raw_; }
+  /// What was negotiated; empty before.
+  std::string_view alpn() const;
+  const std::optional<spki_digest>& peer_spki() const { return peer_spki_; }
+  /// Why the peer's certificate was not accepted, for a person; empty otherwise.
+  const std::string& failure() const { return failure_; }
+  /// "moqt-18, moqt-16": what this side speaks.
+  const std::string& offered() const { return offered_; }
+
+  /// The session's hook for the certificate; the ref's user is found through `of`.
+  int verify();
+
+private:
+  tls_session() = default;
+  base::result<void> start(std::shared_ptr<const tls_context> context, unsigned flags, const std::vector<std::string>& alpns,
+                           unsigned alpn_flags, ngtcp2_crypto_conn_ref& ref);
+
+  gnutls_session_t raw_ = nullptr;
+  std::shared_ptr<const tls_context> context_;
+  client_verification verification_;
+  std::string server_name_;
+  std::string offered_;
+  std::string failure_;
+  std::optional<spki_digest> peer_spki_;
+};
+
+/// The session that a connection reference belongs to; set by the connection.
+tls_session* session_of(ngtcp2_crypto_conn_ref* ref);
+
+/// Lower-case words for a TLS alert [RFC 8446 6]: "no application protocol".
+std::string alert_text(uint8_t alert);
+
+/// A secret that only the holder of `key` can make, the same each time.
+bool secret_from_key(const std::string& key, std::string_view purpose, std::array<uint8_t, 32>& out);
+
+/// Fills `out` with unpredictable bytes; false if the system has none.
+bool random_bytes(void* out, size_t size);
+
+} // namespace ec::quic::internal

@@ -1,0 +1,120 @@
+#include "tests/unit/quic/pair.hpp"
+
+using namespace ec;
+using namespace ec::test;
+using namespace std::chrono_literals;
+using kind = quic::close_reason::kind;
+
+TEST_CASE("close carries its code and reason to the peer, after what was delivered") {
+  pair p;
+  auto& theirs = p.connect();
+  p.mine.c->close(0x42, "enough");
+  CHECK(p.mine.c->open_uni() == std::nullopt);
+  REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
+  CHECK(p.mine.closed->what == kind::local);
+  CHECK(p.mine.closed->code == 0x42);
+  CHECK(theirs.closed->what == kind::application);
+  CHECK(theirs.closed->code == 0x42);
+  CHECK(theirs.closed->text == "enough");
+  CHECK(p.client->connections() == 0);
+  CHECK(p.server->connections() == 0);
+}
+
+TEST_CASE("a lost farewell is sent again when the peer goes on") {
+  pair p;
+  auto& theirs = p.connect();
+  bool lost = false;
+  p.net.lose = [&](uint64_t, const quic::socket_address& from, std::span<const uint8_t>) {
+    return from.port() == 5000 && !std::exchange(lost, true);
+  };
+  p.mine.c->close(7, "bye");
+  REQUIRE(p.net.run([&] { return p.mine.closed.has_value(); }));
+  const auto id = theirs.c->open_uni();
+  REQUIRE(theirs.c->write(*id, base::bytes::copy("still there?"), true) == quic::write_result::queued);
+  REQUIRE(p.net.run([&] { return theirs.closed.has_value(); }, 2s));
+  CHECK(theirs.closed->code == 7);
+}
+
+TEST_CASE("close_all ends every connection with its code") {
+  pair p;
+  p.connect();
+  app second;
+  p.dial(second, p.pin());
+  REQUIRE(p.net.run([&] { return second.connected; }));
+  p.server->close_all(3, "stopping", p.net.now);
+  REQUIRE(p.net.run([&] { return p.mine.closed && second.closed && p.server->connections() == 0; }));
+  CHECK(p.mine.closed->code == 3);
+  CHECK(second.closed->text == "stopping");
+}
+
+TEST_CASE("keep-alive holds an idle connection open") {
+  pair p;
+  p.connect();
+  p.net.run([] { return false; }, 120s);
+  CHECK_FALSE(p.mine.closed);
+  CHECK(p.server->connections() == 1);
+}
+
+TEST_CASE("a peer that vanished is noticed after the idle timeout, on both sides") {
+  quic::endpoint_config brief;
+  brief.idle_timeout = 2s;
+  brief.keep_alive = 500ms;
+  pair p(pair::server_config(), brief);
+  auto& theirs = p.connect();
+  p.net.run([] { return false; }, 5s);
+  REQUIRE_FALSE(p.mine.closed);
+  p.net.lose = [](uint64_t, const quic::socket_address&, std::span<const uint8_t>) { return true; };
+  REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }, 10s));
+  CHECK(p.mine.closed->what == kind::idle_timeout);
+  CHECK(p.mine.closed->text == "nothing from 10.0.0.1:4433 for 2 s (idle timeout)");
+  CHECK(theirs.closed->what == kind::idle_timeout);
+}
+
+TEST_CASE("a server that starts again resets its old connections at once") {
+  pair p;
+  p.connect();
+  p.net.lose = [](uint64_t, const quic::socket_address& from, std::span<const uint8_t>) { return from.port() == 4433; };
+  p.net.detach(*p.server);
+  p.server.reset(); // killed: its farewell is lost
+  p.net.lose = nullptr;
+  p.listen(pair::server_config());
+  const auto id = p.mine.c->open_uni();
+  REQUIRE(p.mine.c->write(*id, pattern(3000), true) == quic::write_result::queued);
+  REQUIRE(p.net.run([&] { return p.mine.closed.has_value(); }, 2s));
+  CHECK(p.mine.closed->what == kind::stateless_reset);
+  CHECK(p.server->counters().stateless_resets_sent >= 1);
+}
+
+TEST_CASE("an endpoint that goes tells its peers") {
+  pair p;
+  auto& theirs = p.connect();
+  p.net.detach(*p.client);
+  p.client.reset();
+  REQUIRE(p.net.run([&] { return theirs.closed.has_value(); }, 2s));
+  CHECK(theirs.closed->what == kind::application);
+}
+
+TEST_CASE("a client whose address changes keeps its connection") {
+  pair p;
+  auto& theirs = p.connect();
+  p.net.renamed["10.0.0.2:5000"] = "10.0.0.77:6000";
+  const auto id = p.mine.c->open_uni();
+  REQUIRE(p.mine.c->write(*id, pattern(200'000), true) == quic::write_result::queued);
+  REQUIRE(p.net.run([&] { return theirs.fins[*id]; }));
+  CHECK(theirs.c->peer().to_string() == "10.0.0.77:6000");
+}
+
+TEST_CASE("noise does not disturb a connection or make state") {
+  pair p;
+  auto& theirs = p.connect();
+  auto noise = p.net.open("10.0.0.66:1");
+  for (size_t size : {1u, 20u, 43u, 1200u, 1400u}) {
+    const auto bytes = pattern(size, static_cast<uint8_t>(size));
+    const quic::udp_batch batch{noise->local(), p.server->local(), 0, bytes.span(), size};
+    noise->send({&batch, 1}, p.net.now);
+  }
+  const auto id = p.mine.c->open_uni();
+  REQUIRE(p.mine.c->write(*id, base::bytes::copy("fine"), true) == quic::write_result::queued);
+  REQUIRE(p.net.run([&] { return theirs.fins[*id]; }));
+  CHECK(p.server->connections() == 1);
+}
