@@ -113,6 +113,8 @@ public:
   void lost_packets(uint64_t count) override { counters_.lost_packets += count; }
 
 private:
+  /// Time never goes back for ngtcp2 (it asserts so): a flush may have asked the port for a later time than the owner has.
+  mono_time tick(mono_time now) { return last_now_ = std::max(last_now_, now); }
   bool serving() const { return acceptor_ && server_tls_; }
   void read_round(std::span<const udp_arrival> arrivals, mono_time now);
   void after_round(mono_time now);
@@ -242,7 +244,7 @@ std::optional<mono_time> endpoint_impl::deadline() const {
 }
 
 void endpoint_impl::on_readable(mono_time now) {
-  last_now_ = now;
+  now = tick(now);
   for (size_t round = 0; round < read_rounds; ++round) {
     const auto arrivals = port_->receive();
     if (arrivals.empty()) break;
@@ -259,10 +261,10 @@ void endpoint_impl::on_readable(mono_time now) {
   flush(now);
   deliver(now);
   flush(now);
-  last_now_ = now;
 }
 
 void endpoint_impl::read_round(std::span<const udp_arrival> arrivals, mono_time now) {
+  now = tick(now);
   for (const auto& arrival : arrivals) {
     for (size_t at = 0; at < arrival.bytes.size(); at += arrival.segment) {
       datagram(arrival, arrival.bytes.subspan(at, std::min(arrival.segment, arrival.bytes.size() - at)), now);
@@ -480,6 +482,7 @@ void endpoint_impl::send_stateless_reset(const udp_arrival& arrival, std::span<c
 
 void endpoint_impl::bury(connection_impl& c, mono_time now) {
   if (std::exchange(c.listed_dead, true)) return;
+  now = tick(now);
   if (std::exchange(c.half_open, false)) {
     --half_open_;
     ++counters_.handshakes_failed;
@@ -559,7 +562,7 @@ void endpoint_impl::purge(mono_time now) {
 }
 
 void endpoint_impl::on_timer(mono_time now) {
-  last_now_ = now;
+  now = tick(now);
   deliver(now);
   while (!timers_.empty() && timers_.begin()->first <= now) {
     auto& c = *timers_.begin()->second;
@@ -582,7 +585,7 @@ bool endpoint_impl::send_now(mono_time now) {
 }
 
 void endpoint_impl::flush(mono_time now) {
-  last_now_ = std::max(last_now_, now);
+  now = tick(now);
   if (!send_now(now)) return;
   size_t in_slice = 0;
   size_t turns = 0;
@@ -621,7 +624,7 @@ void endpoint_impl::flush(mono_time now) {
           return;
         }
         // Take the ACKs in before the next slice; their events are delivered from the loop.
-        now = port_->now(now);
+        now = tick(port_->now(now));
         if (const auto arrivals = port_->receive(); !arrivals.empty()) read_round(arrivals, now);
       }
     }
@@ -631,7 +634,7 @@ void endpoint_impl::flush(mono_time now) {
 
 result<connection*> endpoint_impl::connect(const socket_address& peer, const std::string& server_name, const client_verification& verification,
                                            const std::vector<std::string>& alpns, connection_events& events, mono_time now) {
-  last_now_ = std::max(last_now_, now);
+  now = tick(now);
   if (!peer.specified() || peer.port() == 0) return fail(errc::invalid_argument, "no address to dial", peer.to_string());
   if (alpns.empty() || alpns.size() > limits::quic_alpns_max) return fail(errc::invalid_argument, "needs 1 to 16 ALPNs");
   if (connections_.size() >= config_.connections_max) return fail(errc::busy, "at the limit of connections");
