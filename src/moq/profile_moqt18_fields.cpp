@@ -382,8 +382,18 @@ decoded<track_properties> need_track_properties(byte_reader& in) {
 
 void put_track_properties(byte_writer& out, const track_properties& p) {
   std::vector<track_properties::other> all = p.others;
+  // What was read from within the immutable properties stays there, and only there.
+  std::vector<uint64_t> inside;
+  for (const auto& o : p.others) {
+    if (o.type != prop_immutable) continue;
+    byte_reader in(base::as_span(o.value));
+    (void)walk_pairs(in, [&](uint64_t type, uint64_t, std::span<const uint8_t>) -> decoded<void> {
+      inside.push_back(type);
+      return boost::outcome_v2::success();
+    });
+  }
   const auto number = [&](uint64_t type, std::optional<uint64_t> v) {
-    if (v) all.push_back({type, *v, {}});
+    if (v && std::ranges::find(inside, type) == inside.end()) all.push_back({type, *v, {}});
   };
   number(prop_object_timeout, p.object_delivery_timeout_ms);
   number(prop_max_cache, p.max_cache_duration_ms);
