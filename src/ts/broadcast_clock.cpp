@@ -50,6 +50,9 @@ broadcast_clock::event broadcast_clock::on_broadcast_time(int64_t unix_ms, uint6
     last_pts_ = pts;
     last_t_ = static_cast<int64_t>(pts);
   }
+  // A jump that on_pts() has not been told of yet: this reading belongs to the time behind it.
+  const int64_t step = pts_step(last_pts_, pts);
+  if (step < -backward_max || step >= quantum) return event::none;
   reading_ = {unix_ms, pts};
   const int64_t t = ticks(unix_ms);
   const int64_t here = lift(pts);

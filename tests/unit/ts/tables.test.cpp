@@ -1,0 +1,115 @@
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "tests/support/data.hpp"
+#include "ts/packet_reader.hpp"
+#include "ts/pes.hpp"
+#include "ts/section.hpp"
+#include "ts/tables.hpp"
+
+namespace {
+
+using namespace ec;
+using namespace ec::ts;
+
+/// All sections of one PID of a capture.
+std::vector<std::vector<uint8_t>> sections(const std::vector<uint8_t>& data, uint16_t pid, uint8_t table) {
+  std::vector<std::vector<uint8_t>> out;
+  section_assembler assembler;
+  packet_reader reader;
+  const auto sink = [&](const uint8_t* p) {
+    if (packet_view(p).pid() != pid || packet_view(p).transport_error()) return;
+    assembler.push(packet_view(p), [&](std::span<const uint8_t> s) {
+      if (s[0] == table) out.emplace_back(s.begin(), s.end());
+    });
+  };
+  reader.push(data, sink, [](bool) {});
+  reader.finish(sink, [](bool) {});
+  return out;
+}
+
+} // namespace
+
+TEST_CASE("CRC-32 of a section over itself is nothing") {
+  std::vector<uint8_t> s{'1', '2', '3', '4', '5', '6', '7', '8', '9'};
+  CHECK(crc32_mpeg(s) == 0x0376e6e7); // the check value of CRC-32/MPEG-2
+  s.insert(s.end(), {0x03, 0x76, 0xe6, 0xe7});
+  CHECK(crc32_mpeg(s) == 0);
+}
+
+TEST_CASE("STT, MGT and VCT of a real station decode as its README says") {
+  const auto path = test::test_data("ts/atsc/wbz-4_psip.ts");
+  if (!path) return;
+  const auto data = test::read_file(*path);
+  const auto stt = sections(data, 0x1ffb, 0xcd);
+  REQUIRE(stt.size() == 16);
+  CHECK(decode_stt(stt.back()).value().system_time == 1074590706);
+  CHECK(decode_stt(stt.back()).value().gps_utc_offset == 15);
+  CHECK(decode_stt(stt.back()).value().unix_ms() == 1390555491000); // 2014-01-24 09:24:51 UTC, a second late: the true offset was 16
+  const auto mgt = sections(data, 0x1ffb, 0xc7);
+  const auto guide = decode_mgt({mgt.data(), 1});
+  REQUIRE(guide);
+  REQUIRE(guide.value().entries.size() == 14);
+  CHECK(guide.value().entries[1].type == 0x200);
+  CHECK(guide.value().entries[1].pid == 0x1e00);
+  const auto vct = sections(data, 0x1ffb, 0xc8);
+  const auto channels = decode_vct({vct.data(), 1});
+  REQUIRE(channels);
+  REQUIRE(channels.value().channels.size() == 1);
+  CHECK(channels.value().channels[0].short_name == "WBZ-TV");
+  CHECK(channels.value().channels[0].major == 4);
+  CHECK(channels.value().channels[0].minor == 1);
+  CHECK(channels.value().channels[0].program_number == 1);
+  CHECK(channels.value().transport_stream_id == 1359);
+}
+
+TEST_CASE("TDT and SDT of a real multiplex decode") {
+  const auto path = test::test_data("ts/dvb/uk-sd_mpeg2_5s.ts");
+  if (!path) return;
+  const auto data = test::read_file(*path);
+  const auto tdt = sections(data, 0x14, 0x70), tot = sections(data, 0x14, 0x73), sdt = sections(data, 0x11, 0x42);
+  REQUIRE(!tdt.empty());
+  REQUIRE(!tot.empty());
+  const int64_t time = decode_tdt(tdt[0]).value();
+  CHECK(time / 86'400'000 == 18'610); // 2020-12-14
+  CHECK(std::abs(decode_tdt(tot[0]).value() - time) <= 1000);
+  REQUIRE(!sdt.empty());
+  CHECK(decode_sdt({sdt.data(), 1}).value().services.at(0).id == 4352);
+}
+
+TEST_CASE("a table cut short anywhere is an error and no crash") {
+  const auto path = test::test_data("ts/atsc/wbz-4_psip.ts");
+  if (!path) return;
+  const auto vct = sections(test::read_file(*path), 0x1ffb, 0xc8)[0];
+  for (size_t n = 12; n < vct.size(); ++n) {
+    std::vector<uint8_t> cut(vct.begin(), vct.begin() + static_cast<ptrdiff_t>(n));
+    cut[1] = static_cast<uint8_t>(0xf0 | (n - 3) >> 8), cut[2] = static_cast<uint8_t>(n - 3);
+    cut.resize(n - 4);
+    const uint32_t crc = crc32_mpeg(cut);
+    for (int shift = 24; shift >= 0; shift -= 8) cut.push_back(static_cast<uint8_t>(crc >> shift));
+    (void)decode_vct(std::vector<std::vector<uint8_t>>{cut});
+    (void)decode_mgt(std::vector<std::vector<uint8_t>>{cut});
+    (void)decode_pmt(std::vector<std::vector<uint8_t>>{cut});
+    (void)decode_pat(std::vector<std::vector<uint8_t>>{cut});
+  }
+}
+
+TEST_CASE("a PES header is read, waited for, or refused") {
+  const std::vector<uint8_t> head{0, 0, 1, 0xe0, 0, 0, 0x80, 0xc0, 10, 0x31, 0x00, 0x07, 0xd8, 0x61, 0x11, 0x00, 0x05, 0xbf, 0x21, 0xff};
+  pes_header out;
+  REQUIRE(parse_pes_header(head, out) == pes_parse::ok);
+  CHECK(out.pts == 126000u);
+  CHECK(out.header_bytes == 19);
+  CHECK(out.decode_time() == out.dts);
+  for (size_t n = 0; n < 19; ++n) CHECK(parse_pes_header(std::span(head).first(n), out) == pes_parse::need_more);
+  auto bad = head;
+  bad[2] = 2;
+  CHECK(parse_pes_header(bad, out) == pes_parse::malformed);
+  bad = head;
+  bad[9] &= 0xfe; // a marker bit
+  CHECK(parse_pes_header(bad, out) == pes_parse::malformed);
+  bad = head;
+  bad[8] = 4; // no room for the stamps that it promises
+  CHECK(parse_pes_header(bad, out) == pes_parse::malformed);
+}
