@@ -21,6 +21,16 @@ inline constexpr size_t sealer_chunks_max = 16;                 ///< chunks that
 inline constexpr size_t manifest_bytes_max = 256u << 10;
 inline constexpr size_t manifest_chunks_max = 1024;             ///< chunks in one epoch
 inline constexpr size_t manifest_attestations_max = 16;         ///< in one manifest object
+inline constexpr size_t manifest_extra_members_max = 8;         ///< "x-" members of an attestation
+inline constexpr size_t manifest_extra_bytes_max = 1024;        ///< of their canonical JSON
+inline constexpr size_t trusted_keys_max = 64;
+inline constexpr size_t verifier_manifests_max = 4096;          ///< remembered per stream
+inline constexpr size_t verifier_entries_max = 16384;           ///< chunks in them
+inline constexpr size_t verifier_chain_max = 1024;              ///< attestations remembered per signer
+inline constexpr size_t verifier_waiting_max = 16;              ///< contents that no trusted key attests yet
+inline constexpr size_t verifier_evidence_max = 16;
+inline constexpr size_t signer_epochs_max = 64;                 ///< remembered in a signer's state
+inline constexpr size_t signer_state_bytes_max = 16u << 20;
 inline constexpr size_t stream_id_bytes_max = 512;
 
 // JSON (base/json.hpp).

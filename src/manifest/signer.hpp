@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "crypto/keys.hpp"
+#include "manifest/attestation.hpp"
+#include "manifest/signer_state.hpp"
+#include "manifest/verified.hpp"
+
+namespace ec::manifest {
+
+/// A signature that must not leave before `state` is on the disk.
+struct pending {
+  signer_state state; ///< save_signer_state() this first; if that fails, drop the signature and stop the signer
+  signed_manifest manifest;
+  verified<content> own; ///< the same content, for publishers in this process
+  crypto::digest manifest_id;
+  std::vector<uint8_t> payload; ///< encode(manifest)
+  bool again = false; ///< this content was attested before
+};
+
+/// Signs the manifests of one stream with one key, and never contradicts itself. Pure.
+class signer {
+public:
+  /// Errors: invalid_argument if the state is of another key.
+  [[nodiscard]] static base::result<signer> make(crypto::signing_key key, signer_state state);
+
+  /// Signs one content. An epoch gets one content of whole chunks; one with damaged or missing chunks may be followed once
+  /// by one that is whole and agrees with it; an equal content may be attested again. Errors: invalid_argument (the content
+  /// breaks a rule, or is of another stream), refused (it would contradict what was signed, or is too old to tell).
+  [[nodiscard]] base::result<pending> prepare(content c, base::wall_time now, std::optional<uint64_t> broadcast_unix_ms = {});
+
+  const crypto::verifying_key& key() const { return key_.public_key(); }
+  const signer_state& state() const { return state_; }
+
+private:
+  signer(crypto::signing_key key, signer_state state) : key_(std::move(key)), state_(std::move(state)) {}
+
+  crypto::signing_key key_;
+  signer_state state_;
+};
+
+/// True if one honest signer may have signed both: `later` signed after `earlier`, about chunks that overlap.
+bool may_follow(const content& earlier, const content& later);
+
+} // namespace ec::manifest

@@ -1,0 +1,309 @@
+#include "manifest/verifier.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "manifest/signer.hpp"
+
+namespace ec::manifest {
+namespace {
+
+/// True if one honest signer may have signed both, in the order of their sequence numbers.
+bool compatible(const content& earlier, const content& later) {
+  return earlier.chunk_duration_ms == later.chunk_duration_ms && earlier.encoder_profile_id == later.encoder_profile_id &&
+         may_follow(earlier, later);
+}
+
+} // namespace
+
+std::string_view name(refusal_reason r) {
+  static constexpr std::string_view names[refusal_reason_count] = {"malformed",    "too_large", "wrong_stream", "untrusted",
+                                                                   "bad_signature", "equivocation", "fork", "rollback",
+                                                                   "stale",        "from_future", "unknown_manifest"};
+  return names[static_cast<size_t>(r)];
+}
+
+std::vector<std::pair<std::string, uint64_t>> verifier_counters::list() const {
+  std::vector<std::pair<std::string, uint64_t>> out{{"accepted", accepted},
+                                                    {"duplicates", duplicates},
+                                                    {"attestations", attestations},
+                                                    {"sequences_missed", sequences_missed},
+                                                    {"chains_restarted", chains_restarted},
+                                                    {"disagreements", disagreements},
+                                                    {"evicted", evicted}};
+  for (size_t i = 0; i < refused.size(); ++i)
+    out.emplace_back("refused_" + std::string(name(static_cast<refusal_reason>(i))), refused[i]);
+  return out;
+}
+
+verifier::verifier(std::string stream_id, trust_set trust, verifier_config config)
+    : stream_id_(std::move(stream_id)), trust_(std::move(trust)), config_(config) {}
+
+refusal& verifier::refuse(outcome& out, refusal_reason why, std::string text, std::optional<crypto::verifying_key> signer) {
+  ++counters_.refused[static_cast<size_t>(why)];
+  return out.refusals.emplace_back(refusal{why, std::move(text), signer});
+}
+
+outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now) {
+  outcome out;
+  auto read = decode(payload);
+  if (!read) {
+    const bool large = read.error().code == base::errc::too_large;
+    refuse(out, large ? refusal_reason::too_large : refusal_reason::malformed, read.error().message());
+    return out;
+  }
+  if (auto* whole = std::get_if<signed_manifest>(&read.value())) {
+    if (whole->content.stream_id != stream_id_) {
+      refuse(out, refusal_reason::wrong_stream, "a manifest of " + whole->content.stream_id);
+      return out;
+    }
+    const auto id = manifest_id(whole->content);
+    const auto* here = find_held(id);
+    const auto what = here != nullptr ? here->what : std::make_shared<const content>(std::move(whole->content));
+    judge(out, id, what, whole->attestations, now);
+    return out;
+  }
+  const auto& late = std::get<late_attestations>(read.value());
+  std::shared_ptr<const content> what;
+  if (const auto* here = find_held(late.manifest_id)) what = here->what;
+  for (const auto& [id, waiting] : waiting_)
+    if (id == late.manifest_id) what = waiting;
+  if (what == nullptr) refuse(out, refusal_reason::unknown_manifest, "attestations of the unknown manifest " + late.manifest_id.hex());
+  else judge(out, late.manifest_id, what, late.attestations, now);
+  return out;
+}
+
+void verifier::judge(outcome& out, const crypto::digest& id, std::shared_ptr<const content> what, const std::vector<attestation>& said,
+                     base::wall_time now) {
+  bool any = false;
+  for (const auto& a : said) any = judge_one(out, id, what, a, now) || any;
+  if (out.accepted) {
+    ++counters_.accepted;
+  } else if (out.refusals.empty()) {
+    out.duplicate = true;
+    ++counters_.duplicates;
+  }
+  // An attestation by a key that is trusted may come later and name the manifest only.
+  if (find_held(id) == nullptr && std::ranges::any_of(out.refusals, [](const refusal& r) { return r.why == refusal_reason::untrusted; }))
+    wait_for_attestation(id, std::move(what));
+}
+
+bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a,
+                         base::wall_time now) {
+  const bool first_use = trust_.awaits_first();
+  if (!first_use && !trust_.trusts(a.signer)) {
+    refuse(out, refusal_reason::untrusted, "signed by " + a.signer.to_string() + ", which is not trusted", a.signer);
+    return false;
+  }
+  if (const auto c = chains_.find(a.signer); c != chains_.end()) {
+    const auto link = c->second.links.find(a.sequence);
+    if (link != c->second.links.end() && link->second.digest == a.digest(id)) return false; // a copy of what was judged
+  }
+  // The signature before anything that accuses the signer.
+  if (!crypto::verify(a.signer, signed_bytes(a, id), a.signature)) {
+    refuse(out, refusal_reason::bad_signature, "the signature of " + trust_.name(a.signer) + " does not verify", a.signer);
+    return false;
+  }
+  const auto age = base::unix_ms(now) - static_cast<int64_t>(a.signed_unix_ms);
+  if (config_.age_max && age > config_.age_max->count()) {
+    refuse(out, refusal_reason::stale, "signed " + std::to_string(age) + " ms ago", a.signer);
+    return false;
+  }
+  if (config_.ahead_max && -age > config_.ahead_max->count()) {
+    refuse(out, refusal_reason::from_future, "signed " + std::to_string(-age) + " ms ahead of this node's clock", a.signer);
+    return false;
+  }
+  if (!chain_allows(out, id, what, a)) return false;
+  auto* here = find_held(id);
+  if (here == nullptr && !make_room(*what)) {
+    refuse(out, refusal_reason::rollback, "epoch " + std::to_string(what->epoch_id) + " is older than all that is remembered", a.signer);
+    return false;
+  }
+  outcome::taken news{verified<content>(what), id, {}};
+  if (first_use && trust_.add(a.signer)) news.new_key = true;
+  const bool allowed = content_allows(out, id, what, a);
+  remember_link(id, a, news);
+  here = find_held(id);
+  if (here == nullptr) {
+    if (allowed) count_disagreement(*what);
+    here = &hold(id, what);
+  }
+  const auto voice = std::ranges::find(here->voices, a.signer, [](const held::voice& v) { return v.said.signer; });
+  if (voice == here->voices.end()) here->voices.push_back({a, !allowed});
+  else if (!allowed) voice->contested = true;
+  if (!allowed) return false;
+  ++counters_.attestations;
+  if (!newest_signed_ || *newest_signed_ < a.signed_unix_ms) newest_signed_ = a.signed_unix_ms;
+  if (!out.accepted) out.accepted = std::move(news);
+  else {
+    out.accepted->new_key |= news.new_key;
+    out.accepted->chain_restarted |= news.chain_restarted;
+    out.accepted->sequences_missed += news.sequences_missed;
+  }
+  out.accepted->signers.push_back(a.signer);
+  return true;
+}
+
+bool verifier::chain_allows(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a) {
+  const auto known = chains_.find(a.signer);
+  if (known == chains_.end() || known->second.links.empty()) return true;
+  const auto& links = known->second.links;
+  const auto after = links.lower_bound(a.sequence);
+  if (known->second.forgot && after == links.begin() && after->first != a.sequence) {
+    refuse(out, refusal_reason::rollback, "attestation " + std::to_string(a.sequence) + " of " + trust_.name(a.signer) +
+                                            " is older than all that is remembered", a.signer);
+    return false;
+  }
+  const auto forked = [&](const chain::link& other, std::string_view how) {
+    refuse(out, refusal_reason::fork, "the chain of " + trust_.name(a.signer) + " forks at " + std::to_string(a.sequence) + ": " + std::string(how), a.signer);
+    const auto* held = find_held(other.manifest_id);
+    keep_evidence({refusal_reason::fork, a.signer, {other.manifest_id, other.said, held == nullptr ? nullptr : held->what}, {id, a, what}});
+    return false;
+  };
+  if (after != links.end()) {
+    if (after->first == a.sequence) return forked(after->second, "two attestations have this number");
+    if (after->first == a.sequence + 1 && after->second.said.previous != a.digest(id)) return forked(after->second, "the next one does not follow it");
+    if (after->second.said.signed_unix_ms < a.signed_unix_ms) return forked(after->second, "a later one was signed before it");
+  }
+  if (after != links.begin()) {
+    const auto& before = std::prev(after)->second;
+    if (before.said.sequence + 1 == a.sequence && a.previous != before.digest) return forked(before, "it does not follow the one before");
+    // A chain that begins anew has lost its clock's memory, too.
+    if (a.previous && before.said.signed_unix_ms > a.signed_unix_ms) return forked(before, "an earlier one was signed after it");
+  }
+  return true;
+}
+
+bool verifier::content_allows(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a) {
+  bool allowed = true;
+  visit_overlapping(what->chunk_start_index, what->end_index(), [&](held& other) {
+    if (other.id == id) return;
+    for (auto& v : other.voices) {
+      if (v.said.signer != a.signer) continue;
+      const bool other_first = v.said.sequence < a.sequence;
+      if (other_first ? compatible(*other.what, *what) : compatible(*what, *other.what)) continue;
+      v.contested = true;
+      allowed = false;
+      keep_evidence({refusal_reason::equivocation, a.signer, {other.id, v.said, other.what}, {id, a, what}});
+    }
+  });
+  if (!allowed)
+    refuse(out, refusal_reason::equivocation, trust_.name(a.signer) + " signed two contents of chunk " + std::to_string(what->chunk_start_index) +
+                                                " and following: neither counts", a.signer);
+  return allowed;
+}
+
+void verifier::remember_link(const crypto::digest& id, const attestation& a, outcome::taken& news) {
+  auto& c = chains_[a.signer];
+  if (!c.links.empty() && c.links.rbegin()->first < a.sequence) {
+    if (a.previous) {
+      news.sequences_missed = a.sequence - c.links.rbegin()->first - 1;
+      counters_.sequences_missed += news.sequences_missed;
+    } else {
+      news.chain_restarted = true;
+      ++counters_.chains_restarted;
+    }
+  }
+  c.links.emplace(a.sequence, chain::link{a.digest(id), id, a});
+  if (c.links.size() > base::limits::verifier_chain_max) {
+    c.links.erase(c.links.begin());
+    c.forgot = true;
+  }
+}
+
+void verifier::keep_evidence(evidence e) {
+  if (evidence_.size() >= base::limits::verifier_evidence_max) evidence_.pop_front();
+  evidence_.push_back(std::move(e));
+}
+
+void verifier::count_disagreement(const content& c) {
+  bool differs = false;
+  visit_overlapping(c.chunk_start_index, c.end_index(), [&](const held& other) {
+    for (auto i = std::max(c.chunk_start_index, other.what->chunk_start_index); i < std::min(c.end_index(), other.what->end_index()); ++i)
+      differs |= c.at(i).state == chunk_state::whole && other.what->at(i).state == chunk_state::whole && c.at(i).digest != other.what->at(i).digest;
+  });
+  if (differs) ++counters_.disagreements;
+}
+
+verifier::held* verifier::find_held(const crypto::digest& id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &found->second->second;
+}
+
+verifier::held& verifier::hold(const crypto::digest& id, std::shared_ptr<const content> what) {
+  std::erase_if(waiting_, [&](const auto& w) { return w.first == id; });
+  entries_ += what->chunks.size();
+  longest_ = std::max(longest_, what->chunks.size());
+  const auto start = what->chunk_start_index;
+  const auto at = known_.emplace(start, held{id, std::move(what), {}, ++arrivals_});
+  by_id_.emplace(id, at);
+  return at->second;
+}
+
+bool verifier::make_room(const content& c) {
+  while (!known_.empty() && (known_.size() >= config_.manifests_max || entries_ + c.chunks.size() > config_.entries_max)) {
+    const auto oldest = known_.begin();
+    if (oldest->first >= c.chunk_start_index) return false;
+    entries_ -= oldest->second.what->chunks.size();
+    by_id_.erase(oldest->second.id);
+    known_.erase(oldest);
+    ++counters_.evicted;
+  }
+  return true;
+}
+
+void verifier::wait_for_attestation(const crypto::digest& id, std::shared_ptr<const content> what) {
+  if (std::ranges::any_of(waiting_, [&](const auto& w) { return w.first == id; })) return;
+  if (waiting_.size() >= base::limits::verifier_waiting_max) waiting_.pop_front();
+  waiting_.emplace_back(id, std::move(what));
+}
+
+template <class Visit>
+void verifier::visit_overlapping(uint64_t from, uint64_t to, Visit&& visit) {
+  const auto first = from >= longest_ ? from - longest_ + 1 : 0;
+  for (auto it = known_.lower_bound(first); it != known_.end() && it->first < to; ++it)
+    if (it->second.what->end_index() > from) visit(it->second);
+}
+
+std::vector<expected_chunk> verifier::versions(uint64_t index) const {
+  struct candidate {
+    expected_chunk chunk;
+    std::vector<crypto::verifying_key> signers;
+    uint64_t arrival;
+  };
+  std::vector<candidate> found;
+  const auto first = index >= longest_ ? index - longest_ + 1 : 0;
+  for (auto it = known_.lower_bound(first); it != known_.end() && it->first <= index; ++it) {
+    const auto& [id, what, voices, arrival] = it->second;
+    if (!what->covers(index) || what->at(index).state == chunk_state::missing) continue;
+    const auto& entry = what->at(index);
+    const bool damaged = entry.state == chunk_state::damaged;
+    for (const auto& v : voices) {
+      if (v.contested) continue;
+      auto same = std::ranges::find_if(found, [&](const candidate& c) { return c.chunk.digest == entry.digest && c.chunk.damaged == damaged; });
+      if (same == found.end())
+        same = found.insert(found.end(), {{entry.digest, damaged, v.said.signer, 0, what->epoch_id, id}, {}, arrival});
+      if (std::ranges::find(same->signers, v.said.signer) == same->signers.end()) same->signers.push_back(v.said.signer);
+    }
+  }
+  std::erase_if(found, [&](const candidate& c) { return c.signers.size() < config_.signers_required; });
+  std::ranges::sort(found, {}, [](const candidate& c) { return std::tuple(c.chunk.damaged, -static_cast<int64_t>(c.signers.size()), c.arrival); });
+  std::vector<expected_chunk> out;
+  for (auto& c : found) {
+    c.chunk.signers = c.signers.size();
+    out.push_back(c.chunk);
+  }
+  return out;
+}
+
+std::optional<expected_chunk> verifier::find(uint64_t index) const {
+  auto all = versions(index);
+  return all.empty() ? std::nullopt : std::optional(all.front());
+}
+
+std::optional<uint64_t> verifier::newest_index() const {
+  if (known_.empty()) return std::nullopt;
+  return known_.rbegin()->second.what->end_index() - 1;
+}
+
+} // namespace ec::manifest

@@ -1,0 +1,194 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "manifest/attestation.hpp"
+#include "manifest/trust_set.hpp"
+#include "manifest/verified.hpp"
+
+namespace ec::manifest {
+
+/// Why a manifest object, or one attestation in it, was not taken.
+enum class refusal_reason : uint8_t {
+  malformed,        ///< breaks the format
+  too_large,        ///< over a limit; nothing of it was looked at
+  wrong_stream,     ///< about another stream id
+  untrusted,        ///< by a key that is not trusted
+  bad_signature,    ///< the signature does not verify
+  equivocation,     ///< this signer signed another content of these chunks: neither counts any more; see evidence()
+  fork,             ///< this signer's chain has another attestation at this place; see evidence()
+  rollback,         ///< older than what is remembered: a replay, or too late to be of use
+  stale,            ///< signed longer ago than age_max
+  from_future,      ///< signed further ahead of our clock than ahead_max
+  unknown_manifest, ///< attests a manifest that is not here: fetch object 0 of the group, then this one again
+};
+inline constexpr size_t refusal_reason_count = static_cast<size_t>(refusal_reason::unknown_manifest) + 1;
+
+/// Stable name for logs and metrics: "bad_signature".
+std::string_view name(refusal_reason r);
+
+struct refusal {
+  refusal_reason why = refusal_reason::malformed;
+  std::string text;                            ///< for a person
+  std::optional<crypto::verifying_key> signer; ///< whose attestation; absent if the whole object was refused
+};
+
+/// One signer caught saying two things. Both stay here to be shown to others.
+struct evidence {
+  refusal_reason kind = refusal_reason::equivocation; ///< or fork
+  crypto::verifying_key signer;
+  struct statement {
+    crypto::digest manifest_id;
+    manifest::attestation attestation;
+    std::shared_ptr<const manifest::content> content; ///< null if it is no longer remembered
+  };
+  statement first;
+  statement second;
+};
+
+struct verifier_config {
+  /// Signers that must attest one content before its chunks count.
+  size_t signers_required = 1;
+  /// Refuse what was signed longer ago (a frozen or replayed stream). Off for recordings.
+  std::optional<std::chrono::milliseconds> age_max;
+  /// Refuse what was signed further in the future than clocks differ.
+  std::optional<std::chrono::milliseconds> ahead_max;
+  size_t manifests_max = base::limits::verifier_manifests_max; ///< remembered; the oldest leave first
+  size_t entries_max = base::limits::verifier_entries_max;     ///< chunks in them
+};
+
+/// What accept() found. An object may hold attestations that were taken and others that were not.
+struct outcome {
+  struct taken {
+    verified<manifest::content> content;
+    crypto::digest manifest_id;
+    std::vector<crypto::verifying_key> signers; ///< whose attestation of it is new
+    bool new_key = false;          ///< the signer was trusted on first use just now: say so loudly
+    bool chain_restarted = false;  ///< a signer began a new chain although it had one: its state was lost, say so
+    uint64_t sequences_missed = 0; ///< attestations between the newest known of these signers and these
+  };
+  std::optional<taken> accepted; ///< at least one new attestation of a trusted signer holds
+  bool duplicate = false;        ///< nothing new, nothing wrong
+  std::vector<refusal> refusals;
+};
+
+/// What a chunk must be to count as verified.
+struct expected_chunk {
+  crypto::digest digest;
+  bool damaged = false;
+  crypto::verifying_key signer; ///< one of them
+  size_t signers = 1;           ///< that attest this digest, all trusted
+  uint64_t epoch_id = 0;
+  crypto::digest manifest_id;
+};
+
+/// Totals since start.
+struct verifier_counters {
+  uint64_t accepted = 0;          ///< objects that brought a new attestation
+  uint64_t duplicates = 0;
+  uint64_t attestations = 0;      ///< taken
+  uint64_t sequences_missed = 0;
+  uint64_t chains_restarted = 0;
+  uint64_t disagreements = 0;     ///< trusted signers whose whole chunks differ
+  uint64_t evicted = 0;           ///< manifests that left because of a bound
+  std::array<uint64_t, refusal_reason_count> refused{};
+
+  uint64_t of(refusal_reason r) const { return refused[static_cast<size_t>(r)]; }
+  /// Every counter with its stable name; refusals as "refused_<name>".
+  std::vector<std::pair<std::string, uint64_t>> list() const;
+};
+
+/// The subscriber's judge of manifests of one stream. Pure: bytes and `now` in, judgements out; memory bounded. Order of
+/// checks: size, format, stream, trust, signature, then what this signer said before.
+class verifier {
+public:
+  verifier(std::string stream_id, trust_set trust, verifier_config config = {});
+
+  /// Judges one object of track `manifests`.
+  outcome accept(std::span<const uint8_t> payload, base::wall_time now);
+
+  /// What enough trusted signers say of this chunk: a whole version before a damaged one, then the one that more signers
+  /// attest, then the one that was first. Nothing if none is known or the only signer contradicted itself.
+  std::optional<expected_chunk> find(uint64_t index) const;
+  /// All that counts of this chunk, best first: what may be shown if the best cannot be had.
+  std::vector<expected_chunk> versions(uint64_t index) const;
+
+  const std::string& stream_id() const { return stream_id_; }
+  const trust_set& trust() const { return trust_; }
+  const verifier_counters& counters() const { return counters_; }
+  /// The last verifier_evidence_max cases, oldest first.
+  const std::deque<evidence>& evidence_kept() const { return evidence_; }
+  /// The highest chunk index that is listed; nothing before the first manifest.
+  std::optional<uint64_t> newest_index() const;
+  /// When the newest attestation was signed: a live stream in which this stands still is frozen.
+  std::optional<uint64_t> newest_signed_unix_ms() const { return newest_signed_; }
+  size_t manifests_held() const { return known_.size(); }
+
+private:
+  struct held {
+    crypto::digest id;
+    std::shared_ptr<const content> what;
+    struct voice {
+      attestation said;
+      bool contested = false; ///< this signer contradicted itself about these chunks
+    };
+    std::vector<voice> voices; ///< by trusted signers only
+    uint64_t arrival = 0;
+  };
+  struct chain {
+    struct link {
+      crypto::digest digest;
+      crypto::digest manifest_id;
+      attestation said;
+    };
+    std::map<uint64_t, link> links; ///< by sequence, the newest verifier_chain_max
+    bool forgot = false;            ///< links were dropped: lower sequences cannot be judged any more
+  };
+  using known_map = std::multimap<uint64_t, held>; ///< by chunk_start_index
+
+  refusal& refuse(outcome& out, refusal_reason why, std::string text, std::optional<crypto::verifying_key> signer = {});
+  void judge(outcome& out, const crypto::digest& id, std::shared_ptr<const content> what, const std::vector<attestation>& said,
+             base::wall_time now);
+  bool judge_one(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a,
+                 base::wall_time now);
+  bool chain_allows(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a);
+  bool content_allows(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a);
+  void remember_link(const crypto::digest& id, const attestation& a, outcome::taken& news);
+  void keep_evidence(evidence e);
+  void count_disagreement(const content& c);
+  held* find_held(const crypto::digest& id);
+  held& hold(const crypto::digest& id, std::shared_ptr<const content> what);
+  bool make_room(const content& c);
+  void wait_for_attestation(const crypto::digest& id, std::shared_ptr<const content> what);
+
+  template <class Visit>
+  void visit_overlapping(uint64_t from, uint64_t to, Visit&& visit);
+
+  std::string stream_id_;
+  trust_set trust_;
+  verifier_config config_;
+  known_map known_;
+  std::map<crypto::digest, known_map::iterator> by_id_;
+  size_t entries_ = 0;      ///< chunks in known_
+  size_t longest_ = 1;      ///< chunks of the longest content ever held
+  uint64_t arrivals_ = 0;
+  std::map<crypto::verifying_key, chain> chains_;
+  std::deque<std::pair<crypto::digest, std::shared_ptr<const content>>> waiting_; ///< contents that no trusted key attests yet
+  std::deque<evidence> evidence_;
+  std::optional<uint64_t> newest_signed_;
+  verifier_counters counters_;
+};
+
+} // namespace ec::manifest
