@@ -193,3 +193,15 @@ TEST_CASE("datagrams arrive, and one that is too large is refused before it can 
   CHECK(theirs.datagrams[0].size() == most);
   CHECK(theirs.datagrams[1] == "small");
 }
+
+TEST_CASE("a long transfer fills the path: windows, pacing and timers leave no gaps") {
+  pair p;
+  p.net.bytes_per_second = 12.5e6; // 100 Mbit/s, 10 ms round trip
+  auto& theirs = p.connect();
+  const auto start = p.net.now;
+  const auto id = p.mine.c->open_uni();
+  REQUIRE(p.mine.c->write(*id, pattern(25u << 20), true) == write_result::queued);
+  REQUIRE(p.net.run([&] { return theirs.fins[*id]; }));
+  const double seconds = std::chrono::duration<double>(p.net.now - start).count();
+  CHECK(seconds < 3.0); // 2.1 s at the path's rate, and the start-up
+}
