@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Compiles each header of src/, actors/ and tests/ alone: it includes what it uses.
+
+    tests/lint/headers.py ROOT CACHE_DIR COMPILER [ARGUMENT ...]
+    tests/lint/headers.py --self-test COMPILER
+
+A header that compiled is not tried again until it or a header of ours that it includes changes: CACHE_DIR holds one small
+file per header with the digests. EC_LINT_CACHE names another cache folder.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++"]
+
+
+def headers(root):
+    for top in ("src", "actors", "tests"):
+        for folder, _, names in os.walk(os.path.join(root, top)):
+            for name in sorted(names):
+                if name.endswith(".hpp"):
+                    yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def digest(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def compile_one(root, cache, command, header):
+    """Empty if the header compiles, else what the compiler said."""
+    record = os.path.join(cache, header.replace("/", "+") + ".json")
+    try:
+        with open(record, encoding="utf-8") as kept:
+            known = json.load(kept)
+        if known["command"] == command and all(digest(os.path.join(root, p)) == d for p, d in known["files"].items()):
+            return ""
+    except (OSError, ValueError, KeyError):
+        pass
+    with tempfile.TemporaryDirectory() as folder:
+        unit, depends = os.path.join(folder, "unit.cpp"), os.path.join(folder, "unit.d")
+        with open(unit, "w", encoding="utf-8") as out:
+            # Twice: the second must be empty.
+            out.write('#include "%s"\n' % os.path.join(root, header) * 2)
+        done = subprocess.run([*command, "-MMD", "-MF", depends, unit], cwd=root, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            return done.stderr or "the compiler ended with %d" % done.returncode
+        with open(depends, encoding="utf-8") as listed:
+            used = [os.path.relpath(os.path.join(root, p), root) for p in listed.read().replace("\\\n", " ").split()[1:]]
+    ours = {p: digest(os.path.join(root, p)) for p in used if p.startswith(("src/", "actors/", "tests/"))}
+    with open(record + ".new", "w", encoding="utf-8") as out:
+        json.dump({"command": command, "files": ours}, out)
+    os.replace(record + ".new", record)
+    return ""
+
+
+def check(root, cache, compiler):
+    """(number of headers, {header: what is wrong})"""
+    root, cache = os.path.abspath(root), os.environ.get("EC_LINT_CACHE") or cache
+    os.makedirs(cache, exist_ok=True)
+    command = [*compiler, *FLAGS, "-I" + os.path.join(root, "src"), "-I" + root]
+    found = sorted(headers(root))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        said = list(pool.map(lambda header: compile_one(root, cache, command, header), found))
+    return len(found), {header: text for header, text in zip(found, said) if text}
+
+
+def self_test(compiler):
+    with tempfile.TemporaryDirectory() as root:
+        def write(name, text):
+            os.makedirs(os.path.join(root, "src/ts"), exist_ok=True)
+            with open(os.path.join(root, "src/ts", name), "w", encoding="utf-8") as out:
+                out.write(text)
+        cache = os.path.join(root, "cache")
+        write("good.hpp", "#pragma once\n#include <cstdint>\nstruct good { uint8_t x; };\n")
+        write("user.hpp", '#pragma once\n#include "ts/good.hpp"\nstruct user { good g; };\n')
+        assert check(root, cache, compiler) == (2, {})
+        assert check(root, cache, compiler) == (2, {}), "from the cache"
+        write("good.hpp", "#pragma once\nstruct other {};\n")
+        assert list(check(root, cache, compiler)[1]) == ["src/ts/user.hpp"], "a change below is seen through the cache"
+        write("good.hpp", "#pragma once\nstruct good { std::string s; };\n")
+        assert list(check(root, cache, compiler)[1]) == ["src/ts/good.hpp", "src/ts/user.hpp"], "a missing include is seen"
+        write("good.hpp", "struct good {};\n")
+        assert "redefinition" in check(root, cache, compiler)[1]["src/ts/good.hpp"], "a missing guard is seen"
+    print("5 checks of the checker")
+    return 0
+
+
+def main():
+    if sys.argv[1:2] == ["--self-test"]:
+        os.environ.pop("EC_LINT_CACHE", None)
+        return self_test(sys.argv[2:])
+    if len(sys.argv) < 4:
+        print(__doc__)
+        return 2
+    count, wrong = check(sys.argv[1], sys.argv[2], sys.argv[3:])
+    for header, text in wrong.items():
+        print("==== %s does not compile alone\n%s" % (header, text))
+    print("%d headers, %d do not compile alone" % (count, len(wrong)))
+    return 1 if wrong or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
