@@ -104,6 +104,7 @@ inline constexpr size_t simulator_feed_bytes_max = 16u << 20;   ///< broadcast k
 inline constexpr size_t hls_segments_max = 1u << 19;            ///< in one playlist: 12 days of 2 s
 inline constexpr size_t hls_playlist_bytes_max = 96u << 20;
 inline constexpr size_t hls_sidecar_bytes_max = 512u << 20;
+inline constexpr size_t manifest_log_bytes_max = 1u << 30;
 inline constexpr size_t hls_sidecar_line_bytes_max = 4096;
 inline constexpr size_t hls_file_name_bytes_max = 128;
 inline constexpr size_t hls_target_duration_s_max = 3600;

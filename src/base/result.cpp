@@ -20,6 +20,7 @@ std::string_view name(errc code) {
   case errc::mismatch: return "mismatch";
   case errc::damaged: return "damaged";
   case errc::invalid_argument: return "invalid-argument";
+  case errc::config: return "config";
   case errc::refused: return "refused";
   case errc::internal: return "internal";
   }

@@ -26,6 +26,7 @@ enum class errc {
   mismatch,         ///< a digest, id or length differs from what was promised: drop, count, ask another source
   damaged,          ///< this copy is known not to be whole: ask another source
   invalid_argument, ///< the caller's value is out of range: correct the call or the option
+  config,           ///< an option or config file is wrong: `about` names it, the text says what was expected
   refused,          ///< the peer said no: the text has its reason
   internal,         ///< our own bug: report it
 };
