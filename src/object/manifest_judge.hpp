@@ -30,7 +30,10 @@ struct accepted_manifest {
   std::vector<listed_chunk> chunks;
 };
 
-/// A manifest that was not.
+/// A copy of what is known already: nothing new, nothing wrong.
+struct known_manifest {};
+
+/// A manifest that was not accepted.
 struct refused_manifest {
   refusal why = refusal::manifest_refused;
   std::string text;
@@ -44,7 +47,7 @@ class manifest_judge {
 public:
   virtual ~manifest_judge() = default;
   /// One object of track `manifests` of `group`.
-  virtual std::variant<accepted_manifest, refused_manifest> judge(uint64_t group, uint64_t object, const base::bytes& payload,
+  virtual std::variant<accepted_manifest, refused_manifest, known_manifest> judge(uint64_t group, uint64_t object, const base::bytes& payload,
                                                                   base::wall_time now) = 0;
   /// What accepted manifests say of one chunk: nothing, a whole version, a damaged one, or both.
   virtual std::vector<listed_chunk> find(uint64_t index) const = 0;

@@ -24,6 +24,7 @@ actions receiver::on_manifest_object(source_id source, uint64_t group, uint64_t 
     }
     return settle(now, std::move(out));
   }
+  if (std::holds_alternative<known_manifest>(verdict)) return settle(now, std::move(out));
   auto& yes = std::get<accepted_manifest>(verdict);
   ++counters_.manifests_accepted;
   if (!yes.chunks.empty()) {

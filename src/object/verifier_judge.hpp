@@ -1,0 +1,23 @@
+#pragma once
+
+#include "manifest/verifier.hpp"
+#include "object/manifest_judge.hpp"
+
+namespace ec::object {
+
+/// The judge of a live subscriber: a chunk is listed when enough trusted signers attest it.
+class verifier_judge final : public manifest_judge {
+public:
+  explicit verifier_judge(manifest::verifier verifier) : verifier_(std::move(verifier)) {}
+
+  std::variant<accepted_manifest, refused_manifest, known_manifest> judge(uint64_t group, uint64_t object, const base::bytes& payload,
+                                                                          base::wall_time now) override;
+  std::vector<listed_chunk> find(uint64_t index) const override;
+
+  const manifest::verifier& verifier() const { return verifier_; }
+
+private:
+  manifest::verifier verifier_;
+};
+
+} // namespace ec::object
