@@ -1,0 +1,91 @@
+#include "hls/manifest_log.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/bytes.hpp"
+#include "base/file.hpp"
+#include "base/json.hpp"
+#include "base/limits.hpp"
+
+namespace ec::hls {
+namespace {
+
+using base::errc, base::fail;
+
+std::deque<std::string> whole_lines(std::string_view text) {
+  std::deque<std::string> out;
+  for (size_t at = 0; at < text.size();) {
+    const auto end = text.find('\n', at);
+    if (end == std::string_view::npos) break; // torn by a crash: not a record
+    out.emplace_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+} // namespace
+
+std::string render(const manifest_record& r) {
+  base::json::object line{{"chunk", r.index}, {"first_pts", r.first_pts}, {"duration_pts", r.duration}, {"manifest", r.manifest}};
+  if (!r.publisher.empty()) {
+    line.emplace_back("publisher", r.publisher);
+    line.emplace_back("reason", r.reason);
+  }
+  return base::json::dump(line) + "\n";
+}
+
+base::result<manifest_record> parse_manifest_record(const std::string& line) {
+  EC_TRY(auto v, base::json::parse(line, {.bytes_max = 2 * base::limits::manifest_bytes_max + 1024}));
+  manifest_record r;
+  const auto number = [&](const char* key, uint64_t& out) {
+    const auto* m = v.find(key);
+    if (m == nullptr || m->as_int() == nullptr || *m->as_int() < 0) return false;
+    out = static_cast<uint64_t>(*m->as_int());
+    return true;
+  };
+  const auto* manifest = v.find("manifest");
+  if (!number("chunk", r.index) || !number("first_pts", r.first_pts) || !number("duration_pts", r.duration) || manifest == nullptr ||
+      manifest->as_string() == nullptr)
+    return fail(errc::malformed, "expected chunk, first_pts, duration_pts and manifest", "a line of manifests.jsonl");
+  r.manifest = *manifest->as_string();
+  if (const auto* p = v.find("publisher"); p != nullptr && p->as_string() != nullptr) r.publisher = *p->as_string();
+  if (const auto* p = v.find("reason"); p != nullptr && p->as_string() != nullptr) r.reason = *p->as_string();
+  return r;
+}
+
+base::result<void> manifest_log::append(const manifest_record& r) {
+  const auto path = dir_ + "/" + manifest_log_file_name;
+  if (!lines_) {
+    lines_.emplace();
+    if (const auto old = base::read_file(path, base::limits::manifest_log_bytes_max)) lines_ = whole_lines(old.value().text());
+  }
+  auto line = render(r);
+  if (records_max_ > 0) {
+    lines_->push_back(line.substr(0, line.size() - 1));
+    while (lines_->size() > records_max_) lines_->pop_front();
+    std::string text;
+    for (const auto& l : *lines_) text += l + "\n";
+    return base::write_file_atomic(path, base::as_span(text), 0644, base::durability::process);
+  }
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) return fail(errc::io, std::string("cannot be opened: ") + std::strerror(errno), path);
+  const auto written = ::write(fd, line.data(), line.size());
+  const int problem = errno;
+  ::close(fd);
+  if (written != static_cast<ssize_t>(line.size())) return fail(errc::io, std::string("cannot be written: ") + (written < 0 ? std::strerror(problem) : "the disk is full"), path);
+  return base::ok();
+}
+
+base::result<std::vector<manifest_record>> manifest_log::read(const std::string& dir) {
+  EC_TRY(auto text, base::read_file(dir + "/" + manifest_log_file_name, base::limits::manifest_log_bytes_max));
+  std::vector<manifest_record> out;
+  for (const auto& line : whole_lines(text.text()))
+    if (auto r = parse_manifest_record(line)) out.push_back(std::move(r).value());
+  return out;
+}
+
+} // namespace ec::hls

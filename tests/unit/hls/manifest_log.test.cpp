@@ -1,0 +1,43 @@
+#include "hls/manifest_log.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/data.hpp"
+#include "tests/support/temp_dir.hpp"
+
+using namespace ec;
+
+TEST_CASE("a manifest record survives its line, whatever the manifest holds") {
+  const hls::manifest_record r{7, 8'589'934'591u, 180'000, "{\"a\":\"\\u20ac \\\" \\\\ \"}"};
+  const auto line = hls::render(r);
+  CHECK(line.back() == '\n');
+  CHECK(hls::parse_manifest_record(line.substr(0, line.size() - 1)).value() == r);
+  auto damaged = r;
+  damaged.publisher = "ed25519:ab";
+  damaged.reason = "continuity";
+  const auto second = hls::render(damaged);
+  CHECK(hls::parse_manifest_record(second.substr(0, second.size() - 1)).value() == damaged);
+}
+
+TEST_CASE("a line that is none is refused") {
+  for (const char* line : {"", "{}", "[1]", R"({"chunk":1,"first_pts":2,"duration_pts":3})", R"({"chunk":-1,"first_pts":2,"duration_pts":3,"manifest":""})",
+         R"({"chunk":1,"first_pts":2,"duration_pts":3,"manifest":7})"})
+    CHECK_FALSE(hls::parse_manifest_record(line).has_value());
+}
+
+TEST_CASE("a sliding log keeps the newest records, a growing one all, and a torn last line is left out") {
+  const test::temp_dir dir;
+  hls::manifest_log sliding(dir.path(), 3);
+  for (uint64_t i = 1; i <= 5; ++i) REQUIRE(sliding.append({i, 0, 0, "m"}).has_value());
+  auto kept = hls::manifest_log::read(dir.path()).value();
+  REQUIRE(kept.size() == 3);
+  CHECK(kept.front().index == 3);
+  hls::manifest_log growing(dir.path(), 0);
+  REQUIRE(growing.append({6, 0, 0, "m"}).has_value());
+  CHECK(hls::manifest_log::read(dir.path()).value().size() == 4);
+  {
+    std::ofstream torn(std::string(dir.path()) + "/manifests.jsonl", std::ios::app);
+    torn << "{\"chunk\":9,";
+  }
+  CHECK(hls::manifest_log::read(dir.path()).value().size() == 4);
+}
