@@ -1,0 +1,4 @@
+#pragma once
+
+// The precompiled header of the actors: CAF, once.
+#include <caf/all.hpp>

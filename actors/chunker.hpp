@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "actors/chunk_publisher.hpp"
+#include "actors/messages.hpp"
+#include "actors/report.hpp"
+#include "actors/signer.hpp"
+#include "object/sealer.hpp"
+#include "ts/chunk_cutter.hpp"
+
+namespace ec::actors {
+
+/// Counters of a chunker since its start.
+struct chunker_status {
+  ts::cutter_counters cutter;
+  uint64_t objects = 0;
+};
+
+/// Cuts one program into canonical chunks and seals them: pieces go to the publisher as they are released, a summary of each
+/// chunk to the signer.
+using chunker_actor = caf::typed_actor<
+  // A burst of TS packets in arrival order; the answer is the credit for the next burst.
+  caf::replies_to<ts_burst>::with<edge_credit>,
+  // Counters since start; never blocks the data path.
+  caf::replies_to<status_atom>::with<chunker_status>>;
+
+struct chunker_config {
+  ts::cutter_config cutter;
+  object::stream_cipher cipher;
+  object::sealer_config sealer;
+  edge_config edge;
+};
+
+/// `publisher` and `signer` may each be absent: a leader without chunks, a relay without manifests.
+chunker_actor spawn_chunker(caf::actor_system& sys, chunker_config config, std::optional<chunk_publisher_actor> publisher,
+  std::optional<signer_actor> signer, observer_actor observer);
+
+} // namespace ec::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::chunker_status)

@@ -1,0 +1,97 @@
+#include "actors/endpoint_core.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace ec::actors {
+
+base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_system& sys, quic::endpoint_config config,
+  std::string implementation) {
+  std::shared_ptr<endpoint_core> core(new endpoint_core(sys, std::move(implementation)));
+  // Without a certificate it only dials.
+  quic::acceptor* accept = config.identity ? core.get() : nullptr;
+  EC_TRY(core->quic_, quic::endpoint::create(std::move(config), accept));
+  EC_TRYV(core->loop_.add(core->quic_->fd(), *core));
+  core->loop_.start();
+  return core;
+}
+
+endpoint_core::~endpoint_core() {
+  loop_.stop();
+}
+
+size_t endpoint_core::unsent() const {
+  size_t sum = 0;
+  for (const auto& s : served_)
+    if (auto* c = s.link->connection()) sum += c->unsent() + c->unacked();
+  return sum;
+}
+
+void endpoint_core::watch(moq_link& link) {
+  dialled_.push_back(&link);
+}
+
+void endpoint_core::forget(moq_link& link) {
+  std::erase(dialled_, &link);
+}
+
+void endpoint_core::adopt(std::unique_ptr<moq_link> link) {
+  auto& kept = orphans_.emplace_back(std::move(link));
+  const auto self = std::prev(orphans_.end());
+  kept->orphan([this, self](const quic::close_reason&) { dead_.splice(dead_.end(), orphans_, self); });
+}
+
+void endpoint_core::served_session::on_setup(const moq::peer_setup& setup) {
+  base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", setup.path}});
+}
+
+void endpoint_core::served_session::on_closed(uint64_t code, std::string_view reason) {
+  base::log::info("quic_endpoint", "session-closed", {{"peer", peer}, {"code", code}, {"reason", reason}});
+}
+
+quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view, const quic::socket_address& peer) {
+  auto& s = served_.emplace_back();
+  const auto self = std::prev(served_.end());
+  s.peer = peer.to_string();
+  moq::session_config config;
+  config.role = moq::session_role::server;
+  config.implementation = implementation_;
+  s.link = std::make_unique<moq_link>(std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
+    self->link->session().on_transport_closed(why.code, why.text, base::mono_now());
+    gone_.splice(gone_.end(), served_, self);
+  });
+  s.link->attach(accepted);
+  return s.link.get();
+}
+
+void endpoint_core::on_readable(base::mono_time now) {
+  quic_->on_readable(now);
+}
+
+std::optional<base::mono_time> endpoint_core::deadline() const {
+  auto next = quic_->deadline();
+  const auto earlier = [&](std::optional<base::mono_time> due) {
+    if (due && (!next || *due < *next)) next = due;
+  };
+  for (const auto& s : served_) earlier(s.link->session().deadline());
+  for (auto* link : dialled_) earlier(link->session().deadline());
+  return next;
+}
+
+void endpoint_core::on_timer(base::mono_time now) {
+  const auto tick = [&](moq_link& link) {
+    if (const auto due = link.session().deadline(); due && *due <= now) link.session().on_tick(now);
+  };
+  for (auto& s : served_) tick(*s.link);
+  for (auto* link : std::vector(dialled_)) tick(*link);
+  if (const auto due = quic_->deadline(); due && *due <= now) quic_->on_timer(now);
+}
+
+void endpoint_core::flush(base::mono_time now) {
+  quic_->flush(now);
+  gone_.clear();
+  dead_.clear();
+}
+
+} // namespace ec::actors

@@ -1,0 +1,96 @@
+#include "actors/hls_writer.hpp"
+
+#include "base/log.hpp"
+#include "crypto/digest.hpp"
+
+namespace ec::actors {
+namespace {
+
+class hls_writer final : public hls_writer_actor::base {
+public:
+  hls_writer(caf::actor_config& cfg, hls::writer_config config, observer_actor observer) :
+    hls_writer_actor::base(cfg), config_(std::move(config)), observer_(std::move(observer)) {}
+
+  behavior_type make_behavior() override {
+    return {[this](const verified_chunk& chunk) {
+      if (chunk.end) finish();
+      else append(chunk);
+      return edge_credit{};
+    }};
+  }
+
+private:
+  bool open() {
+    if (writer_) return true;
+    auto opened = hls::segment_writer::open(config_);
+    if (!opened) {
+      fault(opened.error());
+      return false;
+    }
+    writer_.emplace(std::move(opened).value());
+    // A sliding playlist deletes its files a while after they left it.
+    const bool sliding = config_.kind == hls::playlist_kind::window;
+    proofs_.emplace(config_.dir, sliding ? 4 * config_.window_segments : 0);
+    return true;
+  }
+
+  void append(const verified_chunk& chunk) {
+    if (!open()) return;
+    hls::segment segment;
+    segment.index = chunk.index;
+    segment.data = chunk.data;
+    segment.duration_pts = chunk.duration_pts;
+    segment.discontinuity = chunk.discontinuity || lost_;
+    segment.damaged = chunk.damaged;
+    segment.verified = chunk.verified;
+    segment.digest_hex = crypto::blake3(chunk.data).hex();
+    segment.signer = chunk.signer;
+    if (chunk.broadcast_unix_ms) segment.program_date_time = base::wall_time(std::chrono::milliseconds(*chunk.broadcast_unix_ms));
+    if (!chunk.manifest.empty()) {
+      const auto proof = proofs_->append({chunk.index, chunk.first_pts, static_cast<uint64_t>(chunk.duration_pts), std::string(chunk.manifest.text()),
+        chunk.damage_publisher, chunk.damage_reason});
+      if (!proof) {
+        lost_ = true;
+        fault(proof.error());
+        return;
+      }
+    }
+    const auto written = writer_->append(segment);
+    if (!written) {
+      // The disk refuses: the chunk is lost for this playlist, and the next one that fits says so with a discontinuity.
+      lost_ = true;
+      fault(written.error());
+      return;
+    }
+    lost_ = false;
+    send(observer_, report{"segment",
+                      {{"chunk", static_cast<int64_t>(chunk.index)}, {"file", written.value().file},
+                        {"bytes", static_cast<int64_t>(chunk.data.size())}, {"verified", chunk.verified}, {"damaged", chunk.damaged},
+                        {"digest", chunk.digest}, {"signer", chunk.signer}}});
+  }
+
+  void finish() {
+    if (writer_)
+      if (const auto done = writer_->finish(); !done) fault(done.error());
+    quit();
+  }
+
+  void fault(const base::error& why) {
+    base::log::error("hls_writer", "write-failed", {{"reason", why.message()}});
+    send(observer_, report{"hls-fault", {{"reason", why.message()}}});
+  }
+
+  hls::writer_config config_;
+  observer_actor observer_;
+  std::optional<hls::segment_writer> writer_;
+  std::optional<hls::manifest_log> proofs_;
+  bool lost_ = false;
+};
+
+} // namespace
+
+hls_writer_actor spawn_hls_writer(caf::actor_system& sys, hls::writer_config config, observer_actor observer) {
+  return sys.spawn<hls_writer, caf::detached>(std::move(config), std::move(observer));
+}
+
+} // namespace ec::actors

@@ -1,0 +1,95 @@
+#include "actors/moq_link.hpp"
+
+#include "base/log.hpp"
+
+namespace ec::actors {
+
+moq_link::moq_link(moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
+  std::function<void(const quic::close_reason&)> on_gone) :
+  session_(std::move(config), *this, upper, published), on_gone_(std::move(on_gone)) {}
+
+void moq_link::orphan(std::function<void(const quic::close_reason&)> on_gone) {
+  orphan_ = true;
+  on_gone_ = std::move(on_gone);
+}
+
+void moq_link::hold_credit(bool hold) {
+  held_ = hold;
+  if (hold || connection_ == nullptr) return;
+  for (const auto& [stream, count] : owed_) connection_->consumed(stream, count);
+  owed_.clear();
+}
+
+std::optional<uint64_t> moq_link::open_uni() {
+  return connection_ == nullptr ? std::nullopt : connection_->open_uni();
+}
+
+std::optional<uint64_t> moq_link::open_bidi() {
+  return connection_ == nullptr ? std::nullopt : connection_->open_bidi();
+}
+
+void moq_link::write(uint64_t stream, base::bytes data, bool fin) {
+  if (connection_ == nullptr) return;
+  // The session bounds what it queues for each subscription; the connection's bound is the last line. A stream that lost bytes
+  // cannot be continued.
+  if (connection_->write(stream, std::move(data), fin) == quic::write_result::full) {
+    base::log::warn("moq_link", "send-queue-full", {{"peer", connection_->peer().to_string()}, {"stream", stream}});
+    connection_->reset(stream, moq::reset_code::too_far_behind);
+  }
+}
+
+void moq_link::set_priority(uint64_t stream, uint64_t urgency) {
+  if (connection_ != nullptr) connection_->set_priority(stream, urgency);
+}
+
+void moq_link::reset(uint64_t stream, uint64_t code) {
+  if (connection_ != nullptr) connection_->reset(stream, code);
+}
+
+void moq_link::stop_sending(uint64_t stream, uint64_t code) {
+  if (connection_ != nullptr) connection_->stop_sending(stream, code);
+}
+
+size_t moq_link::unsent(uint64_t stream) const {
+  return connection_ == nullptr ? 0 : connection_->unsent(stream);
+}
+
+void moq_link::close(uint64_t code, std::string_view reason) {
+  if (connection_ != nullptr) connection_->close(code, reason);
+}
+
+void moq_link::on_connected(std::string_view, const quic::socket_address&) {
+  if (!orphan_) session_.on_connected(base::mono_now());
+}
+
+void moq_link::on_stream_data(uint64_t id, base::bytes data, bool fin) {
+  const auto count = data.size();
+  if (orphan_) return;
+  session_.on_stream_data(id, std::move(data), fin, base::mono_now());
+  if (connection_ == nullptr || count == 0) return;
+  if (held_) owed_[id] += count;
+  else connection_->consumed(id, count);
+}
+
+void moq_link::on_stream_reset(uint64_t id, uint64_t code) {
+  if (!orphan_) session_.on_stream_reset(id, code, base::mono_now());
+}
+
+void moq_link::on_stop_sending(uint64_t id, uint64_t code) {
+  if (!orphan_) session_.on_stop_sending(id, code, base::mono_now());
+}
+
+void moq_link::on_datagram(base::bytes data) {
+  if (!orphan_) session_.on_datagram(std::move(data), base::mono_now());
+}
+
+void moq_link::on_streams_available() {
+  if (!orphan_) session_.on_streams_available(base::mono_now());
+}
+
+void moq_link::on_closed(const quic::close_reason& why) {
+  connection_ = nullptr;
+  on_gone_(why);
+}
+
+} // namespace ec::actors

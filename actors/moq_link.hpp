@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+
+#include "moq/session.hpp"
+#include "quic/endpoint.hpp"
+
+namespace ec::actors {
+
+/// Joins one MoQ session to one QUIC connection: bytes and events up, actions down. Lives on the loop's thread.
+class moq_link final : public moq::lower_layer, public quic::connection_events {
+public:
+  /// `on_gone` is the last call; the link may be destroyed after it returned, not within.
+  moq_link(moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
+    std::function<void(const quic::close_reason&)> on_gone);
+
+  void attach(quic::connection& c) { connection_ = &c; }
+  moq::session& session() { return session_; }
+  quic::connection* connection() { return connection_; }
+
+  /// The session is over for its owner, who goes away: nothing is called above any more but `on_gone`, once the connection has
+  /// ended too.
+  void orphan(std::function<void(const quic::close_reason&)> on_gone);
+
+  /// While held, received bytes give the peer no new credit: it stops sending when the windows are full.
+  void hold_credit(bool hold);
+
+  // moq::lower_layer
+  std::optional<uint64_t> open_uni() override;
+  std::optional<uint64_t> open_bidi() override;
+  void write(uint64_t stream, base::bytes data, bool fin) override;
+  void set_priority(uint64_t stream, uint64_t urgency) override;
+  void reset(uint64_t stream, uint64_t code) override;
+  void stop_sending(uint64_t stream, uint64_t code) override;
+  size_t unsent(uint64_t stream) const override;
+  void close(uint64_t code, std::string_view reason) override;
+
+  // quic::connection_events
+  void on_connected(std::string_view alpn, const quic::socket_address& peer) override;
+  void on_stream_data(uint64_t id, base::bytes data, bool fin) override;
+  void on_stream_reset(uint64_t id, uint64_t code) override;
+  void on_stop_sending(uint64_t id, uint64_t code) override;
+  void on_datagram(base::bytes data) override;
+  void on_streams_available() override;
+  void on_closed(const quic::close_reason& why) override;
+
+private:
+  quic::connection* connection_ = nullptr;
+  moq::session session_;
+  std::function<void(const quic::close_reason&)> on_gone_;
+  bool held_ = false;
+  bool orphan_ = false;
+  std::unordered_map<uint64_t, uint64_t> owed_; ///< credit kept back, by stream
+};
+
+} // namespace ec::actors

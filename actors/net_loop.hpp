@@ -1,0 +1,89 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+
+#include "actors/caf.hpp"
+#include "base/clock.hpp"
+#include "base/result.hpp"
+
+namespace ec::actors {
+
+/// What a file descriptor on the loop calls. All calls come on the loop's thread.
+class loop_source {
+public:
+  virtual ~loop_source() = default;
+  virtual void on_readable(base::mono_time now) = 0;
+  /// When on_timer() is due; nothing: never.
+  virtual std::optional<base::mono_time> deadline() const = 0;
+  virtual void on_timer(base::mono_time now) = 0;
+  /// After a turn in which actors ran or bytes came: send what was queued.
+  virtual void flush(base::mono_time now) = 0;
+};
+
+/// An epoll loop that is also a CAF execution unit: socket callbacks and the message handlers of the actors that live
+/// here (loop_actor) share its one thread, so neither needs a lock. Jobs of all other actors go on to the scheduler.
+class net_loop final : public caf::execution_unit {
+public:
+  explicit net_loop(caf::actor_system& sys);
+  ~net_loop() override;
+  net_loop(const net_loop&) = delete;
+  net_loop& operator=(const net_loop&) = delete;
+
+  /// From any thread: run `job` here if it lives here, else hand it to the scheduler.
+  void exec_later(caf::resumable* job) override;
+
+  /// On the loop's thread (or before start()): watches `fd`; `source` must stay alive until remove().
+  base::result<void> add(int fd, loop_source& source);
+  void remove(int fd);
+
+  /// Starts the thread.
+  void start();
+  /// Ends and joins the thread; jobs that still wait are dropped. From any thread but the loop's own.
+  void stop();
+
+private:
+  void run();
+  void run_jobs();
+  std::optional<base::mono_duration> wait_time(base::mono_time now) const;
+
+  int epoll_fd_ = -1;
+  int wake_fd_ = -1;
+  std::unordered_map<int, loop_source*> sources_;
+  std::mutex mutex_; ///< guards jobs_ and stopping_
+  std::deque<caf::resumable*> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+/// Base of an actor that lives on a net_loop. `Handle` is its typed_actor interface.
+template <class Handle>
+class loop_actor : public Handle::base {
+public:
+  using super = typename Handle::base;
+
+  loop_actor(caf::actor_config& cfg, net_loop& loop) : super(cfg), loop_(loop) {}
+
+  using super::enqueue;
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override { super::enqueue(std::move(what), &loop_); }
+  caf::resumable::subtype_t subtype() const override { return caf::resumable::io_actor; }
+
+protected:
+  net_loop& loop() { return loop_; }
+
+private:
+  net_loop& loop_;
+};
+
+/// Spawns `Class` (a loop_actor) on `loop`.
+template <class Class, class... Ts>
+auto spawn_on(caf::actor_system& sys, net_loop& loop, Ts&&... xs) {
+  caf::actor_config cfg{&loop};
+  return sys.spawn_class<Class, caf::no_spawn_options>(cfg, loop, std::forward<Ts>(xs)...);
+}
+
+} // namespace ec::actors

@@ -1,0 +1,4 @@
+#pragma once
+
+// CAF takes seconds to read: read it once.
+#include <caf/all.hpp>

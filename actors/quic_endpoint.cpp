@@ -1,0 +1,87 @@
+#include "actors/quic_endpoint.hpp"
+
+#include "actors/endpoint_core.hpp"
+#include "base/log.hpp"
+
+namespace ec::actors {
+namespace {
+
+constexpr std::chrono::milliseconds drain_poll{20};
+
+class quic_endpoint final : public loop_actor<quic_endpoint_actor> {
+public:
+  quic_endpoint(caf::actor_config& cfg, net_loop& loop, std::shared_ptr<endpoint_core> core, std::chrono::milliseconds linger) :
+    loop_actor(cfg, loop), core_(std::move(core)), linger_(linger) {}
+
+  behavior_type make_behavior() override {
+    return {
+      [this](const publish_op& op) {
+        apply(op);
+        return edge_credit{};
+      },
+      [this](status_atom) {
+        return endpoint_status{core_->quic().counters(), core_->served()};
+      },
+      [this](stop_atom) {
+        if (stop_by_) return;
+        stop_by_ = base::mono_now() + linger_;
+        drain();
+      },
+      [this](tick_atom) { drain(); },
+    };
+  }
+
+private:
+  void apply(const publish_op& op) {
+    const auto now = base::mono_now();
+    auto& store = core_->store();
+    if (op.what == publish_op::step::add_track) {
+      // A branch that was started anew goes on with the track that is there.
+      if (store.find(*op.track) == nullptr) note(store.add(*op.track, op.config, now));
+      return;
+    }
+    auto* track = store.find(*op.track);
+    if (track == nullptr) {
+      base::log::error("quic_endpoint", "unknown-track", {{"track", moq::to_string(*op.track)}});
+      return;
+    }
+    switch (op.what) {
+    case publish_op::step::append: note(store.append(*track, op.object, now)); break;
+    case publish_op::step::end_subgroup: store.end_subgroup(*track, op.group, op.subgroup, now); break;
+    case publish_op::step::end_group: store.end_group(*track, op.group, now); break;
+    case publish_op::step::reset_group: store.reset_group(*track, op.group, op.code, now); break;
+    default: store.end_track(*track, moq::done_code::track_ended, "the broadcast ended here", now); break;
+    }
+  }
+
+  template <class Result>
+  static void note(const Result& done) {
+    if (!done) base::log::warn("quic_endpoint", "not-published", {{"reason", done.error().message()}});
+  }
+
+  /// Peers may still take what is queued, for a while.
+  void drain() {
+    const auto now = base::mono_now();
+    if (core_->unsent() > 0 && now < *stop_by_) {
+      delayed_send(this, drain_poll, tick_atom::value);
+      return;
+    }
+    core_->quic().close_all(moq::session_code::no_error, "the node is stopping", now);
+    core_->quic().flush(now);
+    quit();
+  }
+
+  std::shared_ptr<endpoint_core> core_;
+  std::chrono::milliseconds linger_;
+  std::optional<base::mono_time> stop_by_;
+};
+
+} // namespace
+
+base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config) {
+  EC_TRY(auto core, endpoint_core::make(sys, std::move(config.quic), std::move(config.implementation)));
+  auto actor = spawn_on<quic_endpoint>(sys, core->loop(), core, config.linger);
+  return running_endpoint{std::move(actor), core, core->quic().local()};
+}
+
+} // namespace ec::actors

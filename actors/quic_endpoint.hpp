@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "actors/messages.hpp"
+#include "actors/net_loop.hpp"
+#include "quic/endpoint.hpp"
+
+namespace ec::actors {
+
+/// What an endpoint did since its start.
+struct endpoint_status {
+  quic::endpoint_counters quic;
+  size_t sessions = 0; ///< that peers opened
+};
+
+/// One UDP socket with its QUIC connections, on an epoll loop of its own. It serves the tracks that publishers add, to every MoQ
+/// session that peers open, and dials out for subscribers (actors/session.hpp).
+using quic_endpoint_actor = caf::typed_actor<
+  // One change of what is published; the answer is the credit for the next.
+  caf::replies_to<publish_op>::with<edge_credit>,
+  caf::replies_to<status_atom>::with<endpoint_status>,
+  // Looks whether everything is sent (sent to itself while it stops).
+  caf::reacts_to<tick_atom>,
+  // Sends what is queued, closes all sessions with NO_ERROR, and ends.
+  caf::reacts_to<stop_atom>>;
+
+/// The state that the endpoint actor and the session actors of one loop share; touched on the loop's thread only.
+class endpoint_core;
+
+struct quic_endpoint_config {
+  quic::endpoint_config quic;
+  std::string implementation; ///< told to peers in SETUP
+  std::chrono::milliseconds linger{2000}; ///< at the end: how long peers may take what is queued
+};
+
+/// A started loop with its endpoint actor. Ends when the actor has ended and the last copy is gone.
+struct running_endpoint {
+  quic_endpoint_actor actor;
+  std::shared_ptr<endpoint_core> core;
+  quic::socket_address local;
+};
+
+/// Opens the socket and starts the loop. Errors: io (the address is taken), config.
+base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config);
+
+} // namespace ec::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::endpoint_status)

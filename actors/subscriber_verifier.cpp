@@ -1,0 +1,336 @@
+#include "actors/subscriber_verifier.hpp"
+
+#include <map>
+
+#include "base/log.hpp"
+#include "manifest/attestation.hpp"
+#include "object/verifier_judge.hpp"
+
+namespace ec::actors {
+namespace {
+
+// A publisher that is up but has no program yet answers "does not exist": ask again soon.
+constexpr std::chrono::milliseconds retry_after{500};
+// Late joiners take the newest groups from their start on, and the manifests of some epochs before.
+constexpr uint64_t manifests_before = 4;
+constexpr uint64_t chunks_before = 1;
+constexpr size_t proofs_max = 256;
+
+enum class what { manifests, chunks, damaged };
+constexpr const char* track_names[] = {"manifests", "chunks", "damaged"};
+
+class subscriber_verifier final : public subscriber_verifier_actor::base {
+public:
+  subscriber_verifier(caf::actor_config& cfg, subscriber_config config, std::optional<hls_writer_actor> output, observer_actor observer) :
+    subscriber_verifier_actor::base(cfg), stream_(std::move(config.stream)), sources_(std::move(config.sources)),
+    receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver), observer_(std::move(observer)), links_(sources_.size()) {
+    if (output) output_.emplace(config.edge, std::move(*output));
+  }
+
+  behavior_type make_behavior() override {
+    return {
+      [this](const session_event& e) {
+        on(e);
+        return edge_credit{};
+      },
+      [this](tick_atom) {
+        armed_.reset();
+        carry_out(receiver_.tick(base::mono_now()));
+      },
+      [this](retry_atom, uint32_t source) { ask_missing(source); },
+      [this](status_atom) { return subscriber_status{receiver_.counters(), receiver_.status()}; },
+      [this](stop_atom) { end(); },
+    };
+  }
+
+  void on_exit() override {
+    links_.clear();
+    if (output_) output_->release();
+    observer_ = nullptr;
+  }
+
+private:
+  /// One request that is under way.
+  struct open_request {
+    what track;
+    std::optional<uint64_t> fetched_group; ///< set: a FETCH that the receiver asked for
+    bool joining = false;
+  };
+  /// One source's session.
+  struct link {
+    session_actor session;
+    std::map<moq::request_id, open_request> requests;
+    bool wanted[3] = {};     ///< by track
+    bool subscribed[3] = {}; ///< by track
+    uint64_t generation = 0; ///< of the session: answers of an earlier one are ignored
+  };
+
+  /// A signed manifest and the chunks that it lists: from its key up to `end`.
+  struct proof {
+    uint64_t end = 0;
+    base::bytes payload;
+    std::optional<uint64_t> broadcast_unix_ms;
+  };
+
+  void on(const session_event& e) {
+    if (ended_ || e.source >= links_.size()) return;
+    auto& l = links_[e.source];
+    const auto now = base::mono_now();
+    switch (e.what) {
+    case session_event::kind::up: up(e, l); break;
+    case session_event::kind::down: down(e, l); break;
+    case session_event::kind::object:
+      if (const auto it = l.requests.find(e.request); it != l.requests.end()) on_object(e, it->second.track);
+      break;
+    case session_event::kind::group_end: {
+      const auto it = l.requests.find(e.request);
+      if (it == l.requests.end() || it->second.track == what::manifests) break;
+      carry_out(receiver_.on_group_end(e.source, track_of(it->second.track), e.group,
+        e.code ? object::group_ending::reset : object::group_ending::complete, now));
+      break;
+    }
+    case session_event::kind::refused:
+    case session_event::kind::fetch_end:
+    case session_event::kind::done: over(e, l); break;
+    }
+  }
+
+  void up(const session_event& e, link& l) {
+    l.session = e.session;
+    ++l.generation;
+    l.requests.clear();
+    const auto& s = sources_[e.source];
+    l.wanted[0] = s.manifests;
+    l.wanted[1] = l.wanted[2] = s.objects;
+    std::fill(std::begin(l.subscribed), std::end(l.subscribed), false);
+    receiver_.on_source_added(e.source);
+    send(observer_, report{"source-up", {{"source", s.address}}});
+    ask_missing(e.source);
+  }
+
+  void down(const session_event& e, link& l) {
+    l.session = nullptr;
+    l.requests.clear();
+    ++l.generation;
+    if (!e.text.empty()) send(observer_, report{"source-down", {{"source", sources_[e.source].address}, {"reason", e.text}}});
+    carry_out(receiver_.on_source_lost(e.source, base::mono_now()));
+  }
+
+  void ask_missing(uint32_t source) {
+    auto& l = links_[source];
+    if (!l.session || ended_) return;
+    for (const auto t : {what::manifests, what::chunks, what::damaged}) {
+      const auto n = static_cast<size_t>(t);
+      if (!l.wanted[n] || l.subscribed[n]) continue;
+      l.subscribed[n] = true;
+      subscribe_request r{{stream_, track_names[n]}, {}, std::nullopt};
+      r.joining = t == what::manifests ? manifests_before : chunks_before;
+      request_of(source, std::move(r), t);
+    }
+  }
+
+  void request_of(uint32_t source, subscribe_request r, what track) {
+    auto& l = links_[source];
+    const auto generation = l.generation;
+    caf_request(l.session, std::move(r), [this, source, track, generation](const subscribe_ids& ids) {
+      auto& to = links_[source];
+      if (to.generation != generation) return;
+      to.requests[ids.subscription] = {track, std::nullopt, false};
+      if (ids.joining != moq::no_request) to.requests[ids.joining] = {track, std::nullopt, true};
+    });
+  }
+
+  template <class Message, class Then>
+  void caf_request(const session_actor& to, Message m, Then then) {
+    // The session answers before it sends the first event of the request, and both arrive in that order.
+    request(to, caf::infinite, std::move(m)).then(std::move(then), [](const caf::error&) {});
+  }
+
+  static object::track track_of(what t) { return t == what::chunks ? object::track::chunks : object::track::damaged; }
+
+  void on_object(const session_event& e, what track) {
+    const auto now = base::mono_now();
+    const auto& o = e.object;
+    if (o.status != moq::object_status::normal) return;
+    if (track == what::manifests) {
+      auto todo = receiver_.on_manifest_object(e.source, o.group, o.id, o.payload, now, base::wall_now());
+      for (const auto& a : todo)
+        if (const auto* m = std::get_if<object::manifest_accepted>(&a)) keep_proof(*m, o.payload);
+      carry_out(std::move(todo));
+    }
+    else carry_out(receiver_.on_object(e.source, track_of(track), o.group, o.id, o.payload, now));
+  }
+
+  /// Keeps the manifests of recent chunks: what is written carries its proof, and the broadcast's time as its signer read it.
+  void keep_proof(const object::manifest_accepted& m, const base::bytes& payload) {
+    proof p{m.first_index + m.chunks, payload, std::nullopt};
+    const auto decoded = manifest::decode(payload);
+    const auto* whole = decoded ? std::get_if<manifest::signed_manifest>(&decoded.value()) : nullptr;
+    if (whole == nullptr) return; // a late attestation: the manifest itself is kept already
+    p.broadcast_unix_ms = whole->attestations.front().broadcast_unix_ms;
+    proofs_[m.first_index] = std::move(p);
+    while (proofs_.size() > proofs_max) proofs_.erase(proofs_.begin());
+  }
+
+  const std::pair<const uint64_t, proof>* proof_of(uint64_t index) const {
+    auto it = proofs_.upper_bound(index);
+    if (it == proofs_.begin()) return nullptr;
+    --it;
+    return index < it->second.end ? &*it : nullptr;
+  }
+
+  /// A request is over, for whatever reason.
+  void over(const session_event& e, link& l) {
+    const auto it = l.requests.find(e.request);
+    if (it == l.requests.end()) return;
+    const auto r = it->second;
+    l.requests.erase(it);
+    const auto now = base::mono_now();
+    if (r.fetched_group) {
+      const bool failed = e.what == session_event::kind::refused || e.code;
+      const auto on = track_of(r.track);
+      carry_out(failed ? receiver_.on_fetch_failed(e.source, on, *r.fetched_group, now) : receiver_.on_fetch_done(e.source, on, *r.fetched_group, now));
+      return;
+    }
+    if (r.joining) return; // what it would have given comes by FETCH when it is missed
+    const auto n = static_cast<size_t>(r.track);
+    l.subscribed[n] = false;
+    if (e.what == session_event::kind::done) {
+      base::log::info("subscriber_verifier", "track-ended", {{"source", sources_[e.source].address}, {"track", track_names[n]}, {"reason", e.text}});
+      send(observer_, report{"track-ended", {{"source", sources_[e.source].address}, {"track", track_names[n]}}});
+    } else {
+      base::log::info("subscriber_verifier", "track-refused",
+        {{"source", sources_[e.source].address}, {"track", track_names[n]}, {"code", e.code.value_or(0)}, {"reason", e.text}});
+    }
+    delayed_send(this, retry_after, retry_atom::value, e.source);
+  }
+
+  void carry_out(object::actions todo) {
+    for (auto& a : todo) std::visit([this](auto& one) { act(one); }, a);
+    arm();
+  }
+
+  void act(object::deliver& d) {
+    const auto signer = d.signer ? d.signer->to_string() : std::string{};
+    send(observer_, report{"chunk",
+                      {{"chunk", static_cast<int64_t>(d.index)}, {"verified", d.verified}, {"damaged", d.damage.has_value()},
+                        {"bytes", static_cast<int64_t>(d.plaintext.size())}, {"duration_ms", static_cast<int64_t>(d.duration / 90)},
+                        {"digest", d.digest.hex()}, {"signer", signer}}});
+    if (!output_) return;
+    verified_chunk c;
+    c.index = d.index;
+    c.data = std::move(d.plaintext);
+    c.first_pts = d.first_pts;
+    c.duration_pts = static_cast<int64_t>(d.duration);
+    c.discontinuity = d.discontinuity;
+    c.damaged = d.damage.has_value();
+    c.verified = d.verified;
+    c.digest = d.digest.hex();
+    c.signer = signer;
+    if (d.damage) {
+      c.damage_publisher = d.damage->publisher;
+      c.damage_reason = d.damage->reason;
+    }
+    if (const auto* p = proof_of(d.index); p != nullptr && d.verified) {
+      c.manifest = p->second.payload;
+      // The reading is of the epoch's first chunk.
+      if (p->second.broadcast_unix_ms && p->first == d.index) c.broadcast_unix_ms = static_cast<int64_t>(*p->second.broadcast_unix_ms);
+    }
+    output_->push(this, std::move(c), d.index);
+  }
+
+  void act(const object::fetch& f) {
+    auto& l = links_[f.source];
+    if (!l.session) return;
+    const auto track = f.on == object::track::chunks ? what::chunks : what::damaged;
+    fetch_request r{{stream_, track_names[static_cast<size_t>(track)]}, {f.group, f.first_object},
+      {f.group, f.last_object ? *f.last_object + 1 : 0}};
+    const auto generation = l.generation;
+    caf_request(l.session, std::move(r), [this, source = f.source, track, group = f.group, generation](uint64_t id) {
+      if (links_[source].generation == generation) links_[source].requests[id] = {track, group, false};
+    });
+  }
+
+  void act(const object::skip& s) {
+    send(observer_, report{"skipped", {{"first", static_cast<int64_t>(s.first)}, {"last", static_cast<int64_t>(s.last)},
+                                        {"reason", std::string(object::name(s.reason))}}});
+    base::log::warn("subscriber_verifier", "skipped", {{"first", s.first}, {"last", s.last}, {"reason", object::name(s.reason)}});
+  }
+
+  void act(const object::reject& r) {
+    const auto& source = r.source < sources_.size() ? sources_[r.source].address : stream_name();
+    base::log::warn("subscriber_verifier", "rejected",
+      {{"source", source}, {"track", r.track}, {"group", r.group}, {"object", r.object}, {"reason", object::name(r.reason)}, {"text", r.text}});
+    send(observer_, report{"rejected",
+                      {{"source", source}, {"track", std::string(r.track)}, {"group", static_cast<int64_t>(r.group)},
+                        {"object", static_cast<int64_t>(r.object)}, {"reason", std::string(object::name(r.reason))}, {"text", r.text}}});
+  }
+
+  void act(const object::manifest_accepted& m) {
+    if (!m.new_key) return;
+    base::log::warn("subscriber_verifier", "trusted-on-first-use", {{"signer", m.signer.to_string()}, {"source", sources_[m.source].address}});
+    send(observer_, report{"trusted-on-first-use",
+                      {{"signer", m.signer.to_string()}, {"source", sources_[m.source].address},
+                        {"warning", "no --trust was given: this signer is trusted for this run because it was the first one seen"}}});
+  }
+
+  void act(const object::evidence& e) {
+    base::log::error("subscriber_verifier", "equivocation", {{"signer", e.signer}, {"epoch", e.epoch}, {"text", e.text}});
+    send(observer_, report{"equivocation", {{"signer", e.signer}, {"epoch", static_cast<int64_t>(e.epoch)}, {"text", e.text}}});
+  }
+
+  void act(const object::stop& s) {
+    send(observer_, report{s.reason == object::stop_reason::invalid_chunks ? "too-many-invalid" : "stopped", {{"text", s.text}}});
+    end();
+  }
+
+  /// Never a second timer for the same moment.
+  void arm() {
+    const auto due = receiver_.deadline();
+    if (!due || ended_ || (armed_ && *armed_ <= *due)) return;
+    armed_ = due;
+    const auto wait = std::max(*due - base::mono_now(), base::mono_duration{0});
+    delayed_send(this, std::chrono::ceil<std::chrono::milliseconds>(wait), tick_atom::value);
+  }
+
+  void end() {
+    if (ended_) return;
+    ended_ = true;
+    base::json::object totals;
+    for (const auto& [name, count] : receiver_.counters().list())
+      if (count > 0) totals.emplace_back(name, static_cast<int64_t>(count));
+    send(observer_, report{"totals", std::move(totals)});
+    for (auto& l : links_)
+      if (l.session) send(l.session, stop_atom::value);
+    if (!output_) {
+      quit();
+      return;
+    }
+    output_->push(this, {.end = true}, UINT64_MAX);
+    output_->close(this);
+  }
+
+  static const std::string& stream_name() {
+    static const std::string unknown = "unknown source";
+    return unknown;
+  }
+
+  moq::track_namespace stream_;
+  std::vector<subscriber_source> sources_;
+  object::receiver receiver_;
+  observer_actor observer_;
+  std::vector<link> links_;
+  std::optional<edge<verified_chunk, hls_writer_actor>> output_;
+  std::map<uint64_t, proof> proofs_; ///< by first chunk index
+  std::optional<base::mono_time> armed_;
+  bool ended_ = false;
+};
+
+} // namespace
+
+subscriber_verifier_actor spawn_subscriber_verifier(caf::actor_system& sys, subscriber_config config, std::optional<hls_writer_actor> output,
+  observer_actor observer) {
+  return sys.spawn<subscriber_verifier>(std::move(config), std::move(output), std::move(observer));
+}
+
+} // namespace ec::actors

@@ -1,0 +1,113 @@
+#include "actors/supervisor.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace ec::actors {
+namespace {
+
+class supervisor final : public supervisor_actor::base {
+public:
+  supervisor(caf::actor_config& cfg, branch_spec spec, observer_actor observer) :
+    supervisor_actor::base(cfg), spec_(std::move(spec)), observer_(std::move(observer)), backoff_(spec_.backoff_first) {
+    set_down_handler([this](const caf::down_msg& down) { on_down(down); });
+    // Told to exit by the supervisor above: take the branch along.
+    set_exit_handler([this](const caf::exit_msg& msg) {
+      end_children(msg.reason);
+      quit(msg.reason);
+    });
+  }
+
+  behavior_type make_behavior() override {
+    send(this, start_atom::value);
+    return {
+      [this](start_atom) {
+        if (!stopping_) start();
+      },
+      [this](stop_atom) { stop(); },
+    };
+  }
+
+  void on_exit() override {
+    // What the branch's functions hold (handles of actors, mostly) must not outlive it.
+    spec_ = {};
+    children_.clear();
+    observer_ = nullptr;
+  }
+
+private:
+  void start() {
+    started_ = base::mono_now();
+    auto made = spec_.start(system());
+    if (!made) {
+      fault(made.error().message());
+      return;
+    }
+    children_ = std::move(made).value();
+    first_ = children_.empty() ? caf::actor_addr{} : children_.front().address();
+    for (const auto& child : children_) monitor(child);
+  }
+
+  void on_down(const caf::down_msg& down) {
+    const auto gone = std::ranges::find_if(children_, [&](const caf::actor& a) { return a.address() == down.source; });
+    if (gone == children_.end()) return; // of an earlier start
+    children_.erase(gone);
+    const bool normal = !down.reason || down.reason == caf::exit_reason::normal || down.reason == caf::exit_reason::user_shutdown;
+    if (!normal && !stopping_) {
+      end_children(caf::exit_reason::kill);
+      children_.clear();
+      fault(to_text(down.reason));
+      return;
+    }
+    // It ended with a fault while it was asked to stop: what it would have ended must end all the same.
+    if (!normal && children_.empty() && spec_.stop) spec_.stop(children_);
+    if (spec_.ends_with_first && down.source == first_) end_children(caf::exit_reason::user_shutdown);
+    if (children_.empty()) quit();
+  }
+
+  void fault(const std::string& why) {
+    if (base::mono_now() - started_ > spec_.steady_after) backoff_ = spec_.backoff_first;
+    ++restarts_;
+    base::log::warn("supervisor", "branch-down",
+      {{"branch", spec_.name}, {"reason", why}, {"restarts", restarts_}, {"retry_ms", backoff_.count()}});
+    send(observer_, report{"branch-down", {{"branch", spec_.name}, {"reason", why}, {"retry_ms", int64_t{backoff_.count()}}}});
+    delayed_send(this, backoff_, start_atom::value);
+    backoff_ = std::min(backoff_ * 2, spec_.backoff_max);
+  }
+
+  void stop() {
+    if (stopping_) return;
+    stopping_ = true;
+    if (spec_.stop) spec_.stop(children_);
+    else end_children(caf::exit_reason::user_shutdown);
+    if (children_.empty()) quit();
+  }
+
+  void end_children(const caf::error& reason) {
+    for (const auto& child : children_) send_exit(child, reason);
+  }
+
+  std::string to_text(const caf::error& why) {
+    // Our own reasons carry one string for people; CAF's spelling of the rest is fine.
+    if (why.category() == caf::atom("system") && why.context().match_elements<std::string>()) return why.context().get_as<std::string>(0);
+    return system().render(why);
+  }
+
+  branch_spec spec_;
+  observer_actor observer_;
+  std::vector<caf::actor> children_;
+  caf::actor_addr first_;
+  std::chrono::milliseconds backoff_;
+  base::mono_time started_;
+  uint64_t restarts_ = 0;
+  bool stopping_ = false;
+};
+
+} // namespace
+
+supervisor_actor spawn_supervisor(caf::actor_system& sys, branch_spec spec, observer_actor observer) {
+  return sys.spawn<supervisor, caf::detached>(std::move(spec), std::move(observer));
+}
+
+} // namespace ec::actors

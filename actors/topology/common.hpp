@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "actors/report.hpp"
+#include "base/result.hpp"
+#include "moq/types.hpp"
+#include "object/cipher.hpp"
+
+/// What several wiring functions need before anything is spawned.
+namespace ec::actors {
+
+/// The bytes of a network secret file, without a final line end; empty if `file` is. Errors name the file.
+base::result<std::vector<uint8_t>> read_network_secret(const std::filesystem::path& file);
+
+/// Where this user's node keeps its state: `configured`, else $STATE_DIRECTORY, $XDG_STATE_HOME/ec-node or ~/.local/state/ec-node.
+std::filesystem::path state_dir(const std::filesystem::path& configured);
+
+/// The track namespace of a stream: the path elements of its id, which must be valid.
+moq::track_namespace namespace_of(const std::string& stream_id);
+
+/// `error` as one about a setting, so that the command line says which.
+base::error about_setting(const base::error& why, const std::string& setting);
+
+} // namespace ec::actors

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What an operator may choose for a topology. Plain values: the command line and config files fill them (src/node/), the wiring
+/// functions read them.
+namespace ec::actors {
+
+/// A leader or a relay-publisher: one broadcast in, manifests and/or chunks out.
+struct publish_config {
+  std::string input;                            ///< an HDHomeRun or HTTP URL, a file, or "-"
+  std::optional<std::string> stream_id;         ///< unset: source-scoped, made from the input
+  std::string listen = "0.0.0.0:4443";          ///< UDP address; port 0: any free port
+  bool publish_manifests = false;
+  bool publish_chunks = true;
+  uint32_t epoch_chunks = 1;                    ///< chunks per manifest
+  std::filesystem::path key;                    ///< signing key; needed for manifests
+  std::filesystem::path network_secret_file;
+  std::chrono::milliseconds startup_delay{0};
+  std::optional<uint16_t> program;
+  std::optional<std::string> channel;           ///< virtual channel, "5.1"
+  std::chrono::seconds duration{0};             ///< 0: until stopped
+  std::string profile = "ts-v1";
+  bool sign_damaged = true;
+  double pace = 1.0;                            ///< of a file: 1 is real time, 0 as fast as the node can
+  std::filesystem::path state_dir;              ///< certificate and signer state; empty: the default of this user
+  std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
+  std::filesystem::path tls_key;
+  std::filesystem::path endpoint_addr_out;      ///< the full address is written here
+  std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
+};
+
+/// A subscriber: manifests from one peer, objects from others, HLS out.
+struct subscribe_config {
+  std::vector<std::string> remote;              ///< sources of objects, best first
+  std::optional<std::string> remote_manifests;  ///< source of manifests; unset: the remotes
+  std::string stream_id;
+  bool subscribe_manifests = false;             ///< also without require_manifest
+  bool require_manifest = false;
+  std::vector<std::string> trust;               ///< "ed25519:<hex>"; empty: the first signer seen
+  std::optional<uint64_t> max_invalid_chunks;   ///< end with an error at one more than this
+  bool allow_damaged = true;
+  std::filesystem::path hls_dir;                ///< empty: nothing is written
+  std::string hls_mode = "window";              ///< window, event
+  uint32_t hls_window = 6;                      ///< segments in a sliding playlist
+  std::optional<uint64_t> stop_after;           ///< chunks
+  std::filesystem::path network_secret_file;
+  std::string profile = "ts-v1";
+  bool tls_insecure = false;
+  std::filesystem::path tls_ca;
+  bool json = false;
+};
+
+} // namespace ec::actors

@@ -1,0 +1,220 @@
+#include "actors/chunk_publisher.hpp"
+#include "actors/chunker.hpp"
+#include "actors/manifest_publisher.hpp"
+#include "actors/signer.hpp"
+#include "actors/supervisor.hpp"
+#include "actors/topology/common.hpp"
+#include "actors/topology/topology.hpp"
+#include "actors/tuner_reader.hpp"
+
+#include <unistd.h>
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "crypto/certificate.hpp"
+#include "identity/stream_id.hpp"
+
+namespace ec::actors {
+namespace {
+
+using base::errc, base::fail;
+
+/// Everything that was read and checked before the first actor is spawned.
+struct publish_plan {
+  publish_config config;
+  std::string stream_id;
+  ts::cutter_config cutter;
+  std::shared_ptr<const std::vector<uint8_t>> network_secret;
+  std::optional<crypto::verifying_key> signer; ///< unset: nothing is signed
+  bool live = false;                              ///< of the source: real time decides the pace
+};
+
+base::result<ts::program_choice> choice_of(const publish_config& config) {
+  ts::program_choice choice;
+  choice.program_number = config.program;
+  if (config.channel) {
+    unsigned major = 0, minor = 0;
+    char end = 0;
+    if (std::sscanf(config.channel->c_str(), "%u.%u%c", &major, &minor, &end) != 2 || major > 1023 || minor > 1023)
+      return fail(errc::config, "expected MAJOR.MINOR, such as 5.1, found '" + *config.channel + "'", "--channel");
+    choice.channel = ts::virtual_channel{static_cast<uint16_t>(major), static_cast<uint16_t>(minor)};
+  }
+  return choice;
+}
+
+base::result<std::string> stream_id_of(const publish_config& config, const tuner::source_facts& facts) {
+  if (config.stream_id) {
+    const auto id = identity::stream_id::parse(*config.stream_id);
+    if (!id) return fail(about_setting(id.error(), "--stream-id"));
+    if (id.value().profile() != config.profile)
+      return fail(errc::config, "names profile '" + id.value().profile() + "', but --profile is '" + config.profile + "'", "--stream-id");
+    return id.value().text();
+  }
+  EC_TRY(auto id, identity::source_stream_id(std::string(tuner::name(facts.kind)), facts.device.empty() ? "local" : facts.device,
+    facts.channel.empty() ? "1" : facts.channel, config.profile));
+  return id.text();
+}
+
+base::result<publish_plan> plan_of(const publish_config& config) {
+  publish_plan plan;
+  plan.config = config;
+  if (config.input.empty()) return fail(errc::config, "needed: an HDHomeRun or HTTP URL, a TS file, or - for standard input", "--input");
+  if (config.epoch_chunks == 0 || config.epoch_chunks > base::limits::manifest_chunks_max)
+    return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
+  if (!config.publish_manifests && !config.publish_chunks)
+    return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
+  const auto profile = ts::find_profile(config.profile);
+  if (!profile) return fail(about_setting(profile.error(), "--profile"));
+  plan.cutter.profile = profile.value();
+  EC_TRY(plan.cutter.program, choice_of(config));
+  const auto source = tuner::open_source(config.input, {.pace = config.pace});
+  if (!source) return fail(about_setting(source.error(), "--input"));
+  plan.live = source.value()->facts().live;
+  EC_TRY(plan.stream_id, stream_id_of(config, source.value()->facts()));
+  EC_TRY(auto secret, read_network_secret(config.network_secret_file));
+  plan.network_secret = std::make_shared<const std::vector<uint8_t>>(std::move(secret));
+  if (config.publish_manifests) {
+    if (config.key.empty()) return fail(errc::config, "manifests need a signing key; make one with: ec-node keygen --out FILE", "--key");
+    auto key = crypto::signing_key::load(config.key.string());
+    if (!key) return fail(about_setting(key.error(), "--key"));
+    plan.signer = key.value().public_key();
+  }
+  return plan;
+}
+
+struct started_endpoint {
+  running_endpoint running;
+  std::string address;
+};
+
+base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publish_config& config, const std::filesystem::path& state) {
+  char host[256] = "localhost";
+  gethostname(host, sizeof host - 1);
+  auto identity = config.tls_cert.empty() ? crypto::certificate_pair::load_or_make(state, base::wall_now(), {"localhost", host})
+                                          : crypto::certificate_pair::load(config.tls_cert, config.tls_key);
+  if (!identity) return fail(about_setting(identity.error(), config.tls_cert.empty() ? "--state-dir" : "--tls-cert"));
+  const auto listen = quic::socket_address::parse(config.listen);
+  if (!listen) return fail(about_setting(listen.error(), "--listen"));
+  quic_endpoint_config endpoint;
+  endpoint.implementation = "ec-node/" EC_VERSION;
+  endpoint.linger = config.linger;
+  endpoint.quic.listen = listen.value();
+  endpoint.quic.alpns = {"moqt-18"};
+  quic::endpoint_address full;
+  full.pin = identity.value().spki();
+  endpoint.quic.identity = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
+  EC_TRY(auto running, start_quic_endpoint(sys, std::move(endpoint)));
+  full.port = running.local.port();
+  full.host = host;
+  if (!listen.value().wildcard()) {
+    const auto local = running.local.to_string();
+    full.host = local.substr(0, local.rfind(':'));
+    if (full.host.front() == '[') full.host = full.host.substr(1, full.host.size() - 2);
+  }
+  return started_endpoint{std::move(running), full.to_string()};
+}
+
+/// Between two actors of one process: enough to ride out a moment, little enough to stay small.
+constexpr size_t edge_window = 16;
+
+/// The branch that carries the data: from the source to the endpoint. Read from the bottom: sinks first.
+base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, const publish_plan& plan, const quic_endpoint_actor& endpoint,
+  const std::filesystem::path& state, const observer_actor& observer, caf::actor& source) {
+  const auto& config = plan.config;
+  const auto policy = plan.live ? edge_policy::live : edge_policy::lossless;
+  const edge_config edge{.window = edge_window, .waiting = 1024, .policy = policy};
+  const auto stream = namespace_of(plan.stream_id);
+  std::vector<caf::actor> branch;
+  const auto keep = [&](const auto& a) { branch.push_back(caf::actor_cast<caf::actor>(a)); };
+
+  std::optional<chunk_publisher_actor> chunks;
+  if (config.publish_chunks) {
+    chunks = spawn_chunk_publisher(sys, stream, edge, endpoint);
+    keep(*chunks);
+  }
+  std::optional<signer_actor> signer;
+  if (plan.signer) {
+    const auto manifests = spawn_manifest_publisher(sys, stream, edge, endpoint);
+    keep(manifests);
+    signer_config s;
+    s.stream_id = plan.stream_id;
+    s.profile_id = config.profile;
+    s.chunk_duration_ms = plan.cutter.profile.duration_ms;
+    s.epoch_chunks = config.epoch_chunks;
+    s.sign_damaged = config.sign_damaged;
+    s.key_file = config.key;
+    s.state_dir = state;
+    s.edge = edge;
+    signer = spawn_signer(sys, std::move(s), manifests, observer);
+    keep(*signer);
+  }
+  EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, *plan.network_secret));
+  object::sealer_config sealer{.profile = config.profile, .publisher = {}};
+  if (plan.signer) sealer.publisher = plan.signer->to_string();
+  const auto chunker = spawn_chunker(sys, {plan.cutter, std::move(cipher), sealer, edge}, chunks, signer, observer);
+  keep(chunker);
+
+  branch_spec tuner;
+  tuner.name = "source " + config.input;
+  tuner.start = [config, chunker, policy](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+    tuner_reader_config reader;
+    reader.input = config.input;
+    reader.source.pace = config.pace;
+    reader.startup_delay = config.startup_delay;
+    reader.duration = config.duration;
+    reader.edge = {.window = edge_window, .waiting = 256, .policy = policy};
+    return std::vector{caf::actor_cast<caf::actor>(spawn_tuner_reader(s, std::move(reader), chunker))};
+  };
+  tuner.stop = [chunker](const std::vector<caf::actor>& running) {
+    for (const auto& a : running) caf::anon_send(a, stop_atom::value);
+    if (running.empty()) caf::anon_send(chunker, ts_burst{{}, false, true}); // the source is down: end what it would have ended
+  };
+  source = caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(tuner), observer));
+  branch.push_back(source);
+  return branch;
+}
+
+base::result<running_topology> publisher(caf::actor_system& sys, const publish_config& config, observer_actor observer) {
+  EC_TRY(auto plan, plan_of(config));
+  const auto state = state_dir(config.state_dir);
+  EC_TRY(auto endpoint, start_endpoint(sys, config, state));
+  running_topology out;
+  out.stream_id = plan.stream_id;
+  out.address = endpoint.address;
+  if (plan.signer) out.signer = plan.signer->to_string();
+
+  branch_spec pipeline;
+  pipeline.name = "publisher";
+  const auto source = std::make_shared<caf::actor>();
+  pipeline.start = [plan, to = endpoint.running.actor, state, observer, source](caf::actor_system& s) {
+    return spawn_pipeline(s, plan, to, state, observer, *source);
+  };
+  pipeline.stop = [source](const std::vector<caf::actor>&) {
+    if (*source) caf::anon_send(*source, stop_atom::value);
+  };
+  out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer))});
+  out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
+  out.keep.push_back(endpoint.running.core);
+  if (!config.endpoint_addr_out.empty()) {
+    const auto line = out.address + "\n";
+    if (auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(line), 0644); !written)
+      return fail(about_setting(written.error(), "--endpoint-addr-out"));
+  }
+  return out;
+}
+
+} // namespace
+
+base::result<running_topology> leader(caf::actor_system& sys, const publish_config& config, observer_actor observer) {
+  auto signing = config;
+  signing.publish_manifests = true;
+  return publisher(sys, signing, std::move(observer));
+}
+
+base::result<running_topology> relay(caf::actor_system& sys, const publish_config& config, observer_actor observer) {
+  auto plain = config;
+  plain.publish_manifests = false;
+  return publisher(sys, plain, std::move(observer));
+}
+
+} // namespace ec::actors

@@ -1,0 +1,174 @@
+#include "actors/hls_writer.hpp"
+#include "actors/session.hpp"
+#include "actors/subscriber_verifier.hpp"
+#include "actors/supervisor.hpp"
+#include "actors/topology/common.hpp"
+#include "actors/topology/topology.hpp"
+
+#include "identity/stream_id.hpp"
+#include "ts/chunk.hpp"
+
+namespace ec::actors {
+namespace {
+
+using base::errc, base::fail;
+
+/// One peer: where it is, how it is known, and what it is asked for.
+struct peer_plan {
+  quic::endpoint_address address;
+  quic::client_verification verification;
+  subscriber_source wanted;
+};
+
+struct subscribe_plan {
+  subscribe_config config;
+  std::string stream_id;
+  uint32_t chunk_duration_ms = 2000;
+  std::vector<uint8_t> network_secret;
+  manifest::trust_set trust;
+  std::vector<peer_plan> peers;
+  std::optional<hls::writer_config> hls;
+};
+
+base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, const std::string& setting) {
+  const auto address = quic::endpoint_address::parse(text);
+  if (!address) return fail(about_setting(address.error(), setting));
+  for (auto& known : plan.peers)
+    if (known.address == address.value()) return &known;
+  auto& made = plan.peers.emplace_back();
+  made.address = address.value();
+  made.wanted = {.manifests = false, .objects = false, .address = made.address.authority()};
+  if (made.address.pin) made.verification = quic::client_verification::pinned(*made.address.pin);
+  else if (plan.config.tls_insecure) made.verification = quic::client_verification::insecure();
+  else if (!plan.config.tls_ca.empty()) made.verification = quic::client_verification::ca(plan.config.tls_ca.string());
+  return &made;
+}
+
+base::result<subscribe_plan> plan_of(const subscribe_config& config) {
+  subscribe_plan plan;
+  plan.config = config;
+  if (config.remote.empty()) return fail(errc::config, "needed: where do the objects come from?", "--remote");
+  if (config.stream_id.empty()) return fail(errc::config, "needed: the publisher prints it at its start", "--stream-id");
+  const auto id = identity::stream_id::parse(config.stream_id);
+  if (!id) return fail(about_setting(id.error(), "--stream-id"));
+  plan.stream_id = id.value().text();
+  const auto profile = ts::find_profile(id.value().profile());
+  if (!profile) return fail(about_setting(profile.error(), "--stream-id"));
+  plan.chunk_duration_ms = profile.value().duration_ms;
+  EC_TRY(plan.network_secret, read_network_secret(config.network_secret_file));
+  if (config.trust.empty()) plan.trust = manifest::trust_set::first_use();
+  for (const auto& text : config.trust)
+    if (const auto added = plan.trust.add(text); !added) return fail(about_setting(added.error(), "--trust"));
+  const bool manifests = config.require_manifest || config.subscribe_manifests || config.remote_manifests;
+  for (const auto& remote : config.remote) {
+    EC_TRY(auto* peer, peer_of(plan, remote, "--remote"));
+    peer->wanted.objects = true;
+    peer->wanted.manifests = manifests && !config.remote_manifests;
+  }
+  if (config.remote_manifests) {
+    EC_TRY(auto* peer, peer_of(plan, *config.remote_manifests, "--remote-manifests"));
+    peer->wanted.manifests = true;
+  }
+  if (!config.hls_dir.empty()) {
+    plan.hls.emplace();
+    plan.hls->dir = config.hls_dir.string();
+    if (config.hls_mode == "event") plan.hls->kind = hls::playlist_kind::event;
+    else if (config.hls_mode != "window") return fail(errc::config, "expected window or event, found '" + config.hls_mode + "'", "--hls-mode");
+    if (config.hls_window < 3) return fail(errc::config, "expected 3 or more segments", "--hls-window");
+    plan.hls->window_segments = config.hls_window;
+    plan.hls->target_duration_s = 3 * static_cast<int64_t>(plan.chunk_duration_ms + 999) / 1000;
+  }
+  return plan;
+}
+
+subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe_plan& plan, object::stream_cipher cipher,
+  std::optional<hls_writer_actor> output, const observer_actor& observer) {
+  object::receiver_config receive;
+  receive.require_manifest = plan.config.require_manifest;
+  receive.use_manifests = std::ranges::any_of(plan.peers, [](const peer_plan& p) { return p.wanted.manifests; });
+  receive.allow_damaged = plan.config.allow_damaged;
+  receive.chunks_invalid_max = plan.config.max_invalid_chunks;
+  receive.stop_after = plan.config.stop_after;
+  receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
+  subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust), receive, {},
+    {.window = 4, .waiting = 64, .policy = edge_policy::live}};
+  for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
+  return spawn_subscriber_verifier(sys, std::move(config), std::move(output), observer);
+}
+
+/// A session that is dialled again whenever it ends.
+caf::actor spawn_link(caf::actor_system& sys, uint32_t source, const peer_plan& peer, const running_endpoint& endpoint,
+  const subscriber_verifier_actor& sink, const observer_actor& observer) {
+  branch_spec link;
+  link.name = "session " + peer.address.authority();
+  link.start = [=](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+    EC_TRY(auto found, quic::resolve(peer.address.host, peer.address.port));
+    session_dial dial;
+    dial.source = source;
+    dial.address = peer.address;
+    dial.peer = found.front();
+    dial.verification = peer.verification;
+    return std::vector{caf::actor_cast<caf::actor>(spawn_session(s, endpoint, std::move(dial), sink))};
+  };
+  return caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(link), observer));
+}
+
+} // namespace
+
+base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer) {
+  EC_TRY(auto plan, plan_of(config));
+  quic_endpoint_config endpoint_config;
+  endpoint_config.implementation = "ec-node/" EC_VERSION;
+  endpoint_config.linger = std::chrono::milliseconds{0};
+  EC_TRY(auto endpoint, start_quic_endpoint(sys, std::move(endpoint_config)));
+
+  branch_spec branch;
+  branch.name = "subscriber";
+  branch.ends_with_first = true;
+  const auto verifier = std::make_shared<caf::actor>();
+  branch.start = [plan, endpoint, observer, verifier](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+    std::vector<caf::actor> out;
+    EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, plan.network_secret));
+    std::optional<hls_writer_actor> hls;
+    if (plan.hls) {
+      hls = spawn_hls_writer(s, *plan.hls, observer);
+      out.push_back(caf::actor_cast<caf::actor>(*hls)); // the last to end: the branch is over with it
+    }
+    const auto sink = spawn_verifier(s, plan, std::move(cipher), hls, observer);
+    *verifier = caf::actor_cast<caf::actor>(sink);
+    out.push_back(*verifier);
+    for (uint32_t i = 0; i < plan.peers.size(); ++i) out.push_back(spawn_link(s, i, plan.peers[i], endpoint, sink, observer));
+    return out;
+  };
+  branch.stop = [verifier](const std::vector<caf::actor>&) {
+    if (*verifier) caf::anon_send(*verifier, stop_atom::value);
+  };
+  running_topology out;
+  out.stream_id = plan.stream_id;
+  out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(branch), observer))});
+  out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
+  out.keep.push_back(endpoint.core);
+  return out;
+}
+
+base::result<running_topology> all_in_one(caf::actor_system& sys, const publish_config& publish, subscribe_config subscribe,
+  observer_actor observer) {
+  EC_TRY(auto out, leader(sys, publish, observer));
+  subscribe.remote = {out.address};
+  subscribe.remote_manifests.reset();
+  subscribe.stream_id = out.stream_id;
+  subscribe.require_manifest = true;
+  subscribe.trust = {out.signer};
+  auto taken = subscriber(sys, subscribe, observer);
+  if (!taken) {
+    spawn_conductor(sys, std::move(out)); // ends what was started
+    return fail(taken.error());
+  }
+  // The broadcast ends first, then the subscriber has all of it, then the sockets close.
+  auto& s = taken.value();
+  out.stages.insert(out.stages.begin() + 1, s.stages.begin(), s.stages.end());
+  out.keep.insert(out.keep.end(), s.keep.begin(), s.keep.end());
+  return out;
+}
+
+} // namespace ec::actors

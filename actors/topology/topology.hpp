@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "actors/atoms.hpp"
+#include "actors/quic_endpoint.hpp"
+#include "actors/report.hpp"
+#include "actors/topology/config.hpp"
+#include "base/result.hpp"
+
+/// Wiring: who feeds whom, nothing else. Each function reads from the sink back to the source, spawns, and returns handles.
+namespace ec::actors {
+
+/// A running topology. Its stages end in order: when all actors of one have ended, the next is asked to stop; that is how what was
+/// read still reaches the peers.
+struct running_topology {
+  std::vector<std::vector<caf::actor>> stages;
+  std::vector<std::shared_ptr<void>> keep; ///< loops; to be let go when every actor has ended
+  std::string stream_id;
+  std::string signer;   ///< "ed25519:<hex>" if it signs
+  std::string address;  ///< in full, "moqt://127.0.0.1:4443#spki=..."; empty if it does not listen
+};
+
+/// Reads a broadcast, signs manifests, and publishes them and, if wanted, the chunks. Errors (config, io) before anything runs.
+base::result<running_topology> leader(caf::actor_system& sys, const publish_config& config, observer_actor observer);
+
+/// Publishes the chunks of a broadcast from its own reading; signs nothing.
+base::result<running_topology> relay(caf::actor_system& sys, const publish_config& config, observer_actor observer);
+
+/// Takes manifests and objects from peers, verifies, and writes HLS.
+base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer);
+
+/// A leader with chunks, and a subscriber of it, in one process.
+base::result<running_topology> all_in_one(caf::actor_system& sys, const publish_config& publish, subscribe_config subscribe,
+  observer_actor observer);
+
+/// Ends a topology stage by stage; ends itself when the last stage has ended.
+using conductor_actor = caf::typed_actor<
+  // Asks the first stage that still runs to stop.
+  caf::reacts_to<stop_atom>>;
+
+conductor_actor spawn_conductor(caf::actor_system& sys, running_topology topology);
+
+} // namespace ec::actors
