@@ -1,0 +1,29 @@
+#include <cstdio>
+
+#include "node/command.hpp"
+#include "node/commands.hpp"
+#include "node/role_settings.hpp"
+#include "node/run_topology.hpp"
+#include "node/started.hpp"
+
+namespace ec::node {
+
+int cmd_publish(const std::vector<std::string>& args) {
+  static const command_help help{"moq-publish",
+    "Reads a broadcast, cuts it into chunks that are byte-identical wherever it is received, and publishes the chunks and, with "
+    "--publish-manifests, signed manifests over Media over QUIC.",
+    {"ec-node moq-publish --input http://192.0.2.7:5004/auto/v5.1 --publish-manifests --key leader.key --publish-chunks=false",
+      "ec-node moq-publish --input http://192.0.2.7:5004/auto/v5.1 --listen 0.0.0.0:4444",
+      "ec-node moq-publish --input capture.ts --publish-manifests --key leader.key --duration 60"}};
+  actors::publish_config config;
+  const auto line = read_line(args, help, publish_settings(), config);
+  if (!line.go_on) return line.code;
+  return run_topology(
+    help.name, console_mode::human,
+    [&](caf::actor_system& sys, actors::observer_actor observer) {
+      return config.publish_manifests ? actors::leader(sys, config, std::move(observer)) : actors::relay(sys, config, std::move(observer));
+    },
+    print_started);
+}
+
+} // namespace ec::node

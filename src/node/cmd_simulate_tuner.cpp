@@ -1,0 +1,107 @@
+#include <cstdio>
+
+#include "base/clock.hpp"
+#include "base/file.hpp"
+#include "media/test_broadcast.hpp"
+#include "node/command.hpp"
+#include "node/commands.hpp"
+#include "node/signals.hpp"
+#include "tuner/loop.hpp"
+#include "tuner/simulator.hpp"
+
+namespace ec::node {
+namespace {
+
+struct simulate_config {
+  std::string file;
+  std::string listen = "127.0.0.1:5004";
+  std::string codec = "mpeg2";
+  std::string channel = "5.1";
+  std::string callsign = "EC-DT";
+  double speed = 1.0;
+  unsigned tuners = 4;
+  std::filesystem::path endpoint_addr_out;
+};
+
+base::result<tuner::simulated_channel> channel_of(const simulate_config& config) {
+  tuner::simulated_channel channel;
+  channel.number = config.channel;
+  channel.name = config.callsign;
+  if (!config.file.empty()) {
+    EC_TRY(auto loop, tuner::loop::open_file(config.file));
+    const auto& f = loop.facts();
+    std::printf("capture    %s: program %u, %.1f s a round, %.2f Mbit/s\n", config.file.c_str(), f.program_number,
+      static_cast<double>(f.round_pts) / 90000, static_cast<double>(f.bit_rate) / 1e6);
+    channel.broadcast = tuner::loop::as_broadcast(std::move(loop));
+    return channel;
+  }
+  media::test_broadcast_config broadcast;
+  if (config.codec == "h264") broadcast.codec = media::test_codec::h264;
+  else if (config.codec != "mpeg2") return base::fail(base::errc::config, "expected mpeg2 or h264, found '" + config.codec + "'", "--codec");
+  unsigned major = 0, minor = 0;
+  char end = 0;
+  if (std::sscanf(config.channel.c_str(), "%u.%u%c", &major, &minor, &end) != 2 || major == 0 || major > 1023 || minor > 999)
+    return base::fail(base::errc::config, "expected MAJOR.MINOR, such as 5.1, found '" + config.channel + "'", "--channel");
+  broadcast.major = static_cast<uint16_t>(major);
+  broadcast.minor = static_cast<uint16_t>(minor);
+  broadcast.callsign = config.callsign;
+  broadcast.start = base::wall_now();
+  EC_TRY(auto made, media::test_broadcast::create(broadcast));
+  if (config.codec == "h264") {
+    channel.video_codec = "H264";
+    channel.audio_codec = "AAC";
+  }
+  const auto rate = made.bit_rate();
+  auto shared = std::make_shared<media::test_broadcast>(std::move(made));
+  channel.broadcast = tuner::constant_rate([shared] { return shared->next(); }, rate);
+  return channel;
+}
+
+} // namespace
+
+int cmd_simulate_tuner(const std::vector<std::string>& args) {
+  static const command_help help{"simulate-tuner",
+    "Is an HDHomeRun tuner: its documents and its streams over HTTP, with a test broadcast or a capture that is looped with continuous "
+    "timestamps. Two clients of one channel get the same broadcast, each from the moment it tuned in.",
+    {"ec-node simulate-tuner", "ec-node simulate-tuner --file capture.ts --listen 127.0.0.1:5004 --speed 2",
+      "curl http://127.0.0.1:5004/lineup.json", "curl -o five-seconds.ts 'http://127.0.0.1:5004/auto/v5.1?duration=5'"}};
+  static const std::vector<setting<simulate_config>> settings = {
+    make_setting("file", "FILE", "loop this capture (default: a test broadcast)", &simulate_config::file),
+    make_setting("listen", "ADDR", "TCP address; port 0: any free one (127.0.0.1:5004)", &simulate_config::listen),
+    make_setting("codec", "mpeg2|h264", "of the test broadcast: MPEG-2 and AC-3, or H.264 and AAC (mpeg2)", &simulate_config::codec),
+    make_setting("channel", "MAJOR.MINOR", "the virtual channel (5.1)", &simulate_config::channel),
+    make_setting("callsign", "NAME", "its name (EC-DT)", &simulate_config::callsign),
+    make_setting("speed", "X", "times real time (1)", &simulate_config::speed),
+    make_setting("tuners", "N", "streams at the same time (4)", &simulate_config::tuners),
+    make_setting("endpoint-addr-out", "FILE", "write the base URL here", &simulate_config::endpoint_addr_out),
+  };
+  simulate_config config;
+  const auto line = read_line(args, help, settings, config);
+  if (!line.go_on) return line.code;
+  stop_signals signals; // before any thread
+  const auto refuse = [&](const base::error& why) {
+    print_error(help.name, why.message());
+    return why.code == base::errc::io ? exit_failed : exit_usage;
+  };
+  auto channel = channel_of(config);
+  if (!channel) return refuse(channel.error());
+  tuner::simulator_config device;
+  device.listen = config.listen;
+  device.speed = config.speed;
+  device.tuners = config.tuners;
+  device.channels.push_back(std::move(channel).value());
+  auto simulator = tuner::simulator::start(std::move(device));
+  if (!simulator) return refuse(simulator.error());
+  const auto url = "http://" + simulator.value()->address();
+  std::printf("tuner      %s\nlineup     %s/lineup.json\nchannel    %s/auto/v%s\n", url.c_str(), url.c_str(), url.c_str(), config.channel.c_str());
+  std::fflush(stdout);
+  if (!config.endpoint_addr_out.empty()) {
+    const auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(url + "\n"), 0644, base::durability::process);
+    if (!written) return refuse(written.error());
+  }
+  signals.wait();
+  simulator.value()->stop();
+  return exit_ok;
+}
+
+} // namespace ec::node

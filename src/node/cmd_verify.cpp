@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "base/file.hpp"
+#include "crypto/digest.hpp"
+#include "hls/manifest_log.hpp"
+#include "hls/playlist.hpp"
+#include "hls/segment_writer.hpp"
+#include "hls/sidecar.hpp"
+#include "hls/verify.hpp"
+#include "manifest/attestation.hpp"
+#include "manifest/verifier.hpp"
+#include "node/command.hpp"
+#include "node/commands.hpp"
+#include "object/format.hpp"
+
+namespace ec::node {
+namespace {
+
+struct verify_config {
+  std::vector<std::string> path;
+  std::vector<std::string> trust;
+  bool allow_unverified = false;
+};
+
+/// Says what is wrong and remembers that something was.
+class findings {
+public:
+  void add(const std::string& about, const std::string& text) {
+    std::printf("WRONG  %s: %s\n", about.c_str(), text.c_str());
+    ++count_;
+  }
+  size_t count() const { return count_; }
+
+private:
+  size_t count_ = 0;
+};
+
+base::result<manifest::trust_set> trust_of(const verify_config& config) {
+  manifest::trust_set trust;
+  for (const auto& text : config.trust) {
+    EC_TRYV(trust.add(text));
+  }
+  return trust;
+}
+
+/// The chunk digest of a segment's bytes: what manifests list.
+crypto::digest digest_of(const hls::manifest_record& r, const base::bytes& bytes) {
+  object::chunk_tail tail;
+  tail.first_pts = r.first_pts;
+  tail.duration = r.duration;
+  tail.size = bytes.size();
+  for (uint32_t place = 0; place < object::piece_count(bytes.size()); ++place)
+    tail.pieces.push_back(crypto::blake3(bytes.slice(size_t{place} * base::limits::piece_bytes, base::limits::piece_bytes)));
+  if (!r.publisher.empty()) tail.damage = {r.publisher, r.reason};
+  return tail.digest();
+}
+
+/// Proves every listed segment: a manifest that a trusted key signed lists the digest of exactly these bytes.
+size_t prove_segments(const std::string& dir, const manifest::trust_set& trust, findings& wrong) {
+  const auto records = hls::manifest_log::read(dir);
+  const auto playlist_text = base::read_file(dir + "/" + hls::playlist_file_name, base::limits::hls_playlist_bytes_max);
+  const auto sidecar_text = base::read_file(dir + "/" + hls::sidecar_file_name, base::limits::hls_sidecar_bytes_max);
+  if (!records) {
+    wrong.add(hls::manifest_log_file_name, "no signed manifests are kept here: " + records.error().message());
+    return 0;
+  }
+  if (!playlist_text || !sidecar_text) return 0; // said already
+  std::map<uint64_t, const hls::manifest_record*> by_index;
+  for (const auto& r : records.value()) by_index[r.index] = &r;
+  size_t proven = 0;
+  for (const auto& s : hls::parse_sidecar(sidecar_text.value().text()).records) {
+    if (playlist_text.value().text().find("\n" + s.file + "\n") == std::string_view::npos) continue;
+    const auto at = by_index.find(s.index);
+    if (at == by_index.end()) {
+      wrong.add(s.file, "no signed manifest is kept for chunk " + std::to_string(s.index));
+      continue;
+    }
+    const auto& r = *at->second;
+    const auto decoded = manifest::decode(base::as_span(r.manifest));
+    const auto* m = decoded ? std::get_if<manifest::signed_manifest>(&decoded.value()) : nullptr;
+    if (m == nullptr) {
+      wrong.add(s.file, "its manifest cannot be read: " + (decoded ? "it holds no content" : decoded.error().message()));
+      continue;
+    }
+    manifest::verifier verifier(m->content.stream_id, trust);
+    const auto outcome = verifier.accept(base::as_span(r.manifest), base::wall_now());
+    if (!outcome.accepted) {
+      wrong.add(s.file, "its manifest does not count: " + (outcome.refusals.empty() ? std::string("unknown") : outcome.refusals.front().text));
+      continue;
+    }
+    const auto bytes = base::read_file(dir + "/" + s.file, base::limits::chunk_bytes_max);
+    if (!bytes) {
+      wrong.add(s.file, bytes.error().message());
+      continue;
+    }
+    const auto versions = verifier.versions(s.index);
+    const auto digest = digest_of(r, bytes.value());
+    if (std::ranges::none_of(versions, [&](const auto& v) { return v.digest == digest; })) {
+      wrong.add(s.file, "its bytes are not what the manifest lists for chunk " + std::to_string(s.index));
+      continue;
+    }
+    ++proven;
+  }
+  return proven;
+}
+
+bool verify_directory(const std::string& dir, const verify_config& config, const manifest::trust_set& trust, findings& wrong) {
+  const auto digest = [](std::span<const uint8_t> bytes) { return crypto::blake3(bytes).hex(); };
+  const auto report = hls::verify_directory(dir, digest, {.allow_unverified = config.allow_unverified});
+  if (!report) {
+    wrong.add(dir, report.error().message());
+    return false;
+  }
+  const auto& r = report.value();
+  for (const auto& f : r.findings) wrong.add(f.about, f.text);
+  std::string line = dir + ": " + std::to_string(r.listed) + " segments listed, " + std::to_string(r.right) + " intact, " +
+                     std::to_string(r.verified) + " verified when written, " + std::to_string(r.damaged) + " damaged";
+  if (!config.trust.empty()) line += ", " + std::to_string(prove_segments(dir, trust, wrong)) + " proven by trusted keys";
+  else line += " (with --trust the signed manifests are checked too)";
+  std::printf("%s\n", line.c_str());
+  return true;
+}
+
+void verify_manifest(const std::string& file, const verify_config& config, const manifest::trust_set& trust, findings& wrong) {
+  const auto bytes = base::read_file(file, base::limits::manifest_bytes_max);
+  if (!bytes) return wrong.add(file, bytes.error().message());
+  const auto decoded = manifest::decode(bytes.value());
+  if (!decoded) return wrong.add(file, decoded.error().message());
+  const auto* m = std::get_if<manifest::signed_manifest>(&decoded.value());
+  if (m == nullptr) return wrong.add(file, "holds late attestations only; give the manifest that they attest");
+  std::printf("manifest   %s\nstream-id  %s\nchunks     %llu to %llu\n", manifest::manifest_id(m->content).hex().c_str(),
+    m->content.stream_id.c_str(), static_cast<unsigned long long>(m->content.chunk_start_index),
+    static_cast<unsigned long long>(m->content.end_index() - 1));
+  for (const auto& a : m->attestations)
+    std::printf("signer     %s, sequence %llu\n", a.signer.to_string().c_str(), static_cast<unsigned long long>(a.sequence));
+  if (config.trust.empty()) return wrong.add(file, "no --trust KEY was given: nobody's signature counts");
+  manifest::verifier verifier(m->content.stream_id, trust);
+  const auto outcome = verifier.accept(bytes.value(), base::wall_now());
+  for (const auto& r : outcome.refusals) wrong.add(file, r.text);
+  if (outcome.accepted) std::printf("right: signed by a trusted key\n");
+}
+
+} // namespace
+
+int cmd_verify(const std::vector<std::string>& args) {
+  static const command_help help{"verify",
+    "Checks what was written: an HLS directory (every segment against the signed manifest that lists it) or a manifest. Says what is right "
+    "and what is not; exit code 1 if anything is not.",
+    {"ec-node verify live --trust ed25519:...", "ec-node verify manifest.json --trust ed25519:..."}};
+  static const auto settings = [] {
+    std::vector<setting<verify_config>> all = {
+      make_setting("path", "PATH...", "HLS directories and manifest files", &verify_config::path),
+      make_setting("trust", "KEY", "ed25519:<hex> of a signer whose word counts", &verify_config::trust),
+      make_setting("allow-unverified", "", "segments that no manifest listed are no fault (false)", &verify_config::allow_unverified),
+    };
+    all[0].positional = true;
+    return all;
+  }();
+  verify_config config;
+  const auto line = read_line(args, help, settings, config);
+  if (!line.go_on) return line.code;
+  if (config.path.empty()) {
+    print_error(help.name, "what should be checked? Give an HLS directory or a manifest");
+    return exit_usage;
+  }
+  const auto trust = trust_of(config);
+  if (!trust) {
+    print_error(help.name, trust.error().message());
+    return exit_usage;
+  }
+  findings wrong;
+  for (const auto& path : config.path) {
+    if (std::filesystem::is_directory(path)) verify_directory(path, config, trust.value(), wrong);
+    else verify_manifest(path, config, trust.value(), wrong);
+  }
+  std::printf("%s\n", wrong.count() == 0 ? "all is right" : (std::to_string(wrong.count()) + " things are wrong").c_str());
+  return wrong.count() == 0 ? exit_ok : exit_not_verified;
+}
+
+} // namespace ec::node

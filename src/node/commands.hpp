@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+/// The commands of `ec-node`, each in its own file. `args` come without the program's and the command's name; the result is the
+/// exit code (command.hpp).
+namespace ec::node {
+
+int cmd_keygen(const std::vector<std::string>& args);
+int cmd_publish(const std::vector<std::string>& args);
+int cmd_subscribe(const std::vector<std::string>& args);
+int cmd_verify(const std::vector<std::string>& args);
+int cmd_simulate_tuner(const std::vector<std::string>& args);
+int cmd_run(const std::vector<std::string>& args);
+
+} // namespace ec::node

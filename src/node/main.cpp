@@ -1,0 +1,57 @@
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "node/command.hpp"
+#include "node/commands.hpp"
+
+namespace {
+
+using ec::node::exit_ok;
+using ec::node::exit_usage;
+
+struct command {
+  const char* name;
+  int (*run)(const std::vector<std::string>&);
+  const char* summary;
+};
+
+constexpr command commands[] = {
+  {"moq-publish", ec::node::cmd_publish, "read a broadcast; publish its chunks and, with a key, signed manifests"},
+  {"moq-subscribe", ec::node::cmd_subscribe, "take manifests and objects from peers, verify, write HLS"},
+  {"run", ec::node::cmd_run, "run the role that a config file describes"},
+  {"keygen", ec::node::cmd_keygen, "make a signing key"},
+  {"verify", ec::node::cmd_verify, "check an HLS directory, objects or a manifest against keys"},
+  {"simulate-tuner", ec::node::cmd_simulate_tuner, "be an HDHomeRun tuner with a test broadcast or a capture"},
+};
+
+int usage(std::ostream& out, int code) {
+  out << "ec-node " EC_VERSION ": live TV from local antennas as one mesh that nobody has to trust blindly\n\n"
+         "Usage: ec-node COMMAND [options]\n\nCommands:\n";
+  for (const auto& c : commands) {
+    std::string left = std::string("  ") + c.name;
+    left.resize(18, ' ');
+    out << left << c.summary << "\n";
+  }
+  out << "\n'ec-node COMMAND --help' shows the options of a command, with examples.\n"
+         "To see all of it run on this machine: ./deploy/demo.sh\n";
+  return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  // A peer or a pipe that goes away is an error of one write, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  if (args.empty()) return usage(std::cout, exit_ok);
+  if (args[0] == "--help" || args[0] == "help") return usage(std::cout, exit_ok);
+  if (args[0] == "--version") {
+    std::cout << "ec-node " EC_VERSION "\n";
+    return exit_ok;
+  }
+  for (const auto& c : commands)
+    if (args[0] == c.name) return c.run({args.begin() + 1, args.end()});
+  std::cerr << "ec-node: there is no command '" << args[0] << "'\n\n";
+  return usage(std::cerr, exit_usage);
+}

@@ -1,0 +1,56 @@
+#include "node/role_settings.hpp"
+
+namespace ec::node {
+
+const std::vector<setting<actors::publish_config>>& publish_settings() {
+  using c = actors::publish_config;
+  static const std::vector<setting<c>> all = {
+    make_setting("input", "URL|FILE|-", "the broadcast: an HDHomeRun or HTTP URL, a TS file, or - for standard input", &c::input),
+    make_setting("stream-id", "ID", "name of the stream (default: source-scoped, made from the input)", &c::stream_id),
+    make_setting("listen", "ADDR", "UDP address to serve on; port 0: any free one (0.0.0.0:4443)", &c::listen),
+    make_setting("publish-manifests", "", "sign and publish manifests (false)", &c::publish_manifests),
+    make_setting("publish-chunks", "", "publish the chunk objects (true)", &c::publish_chunks),
+    make_setting("epoch-chunks", "N", "chunks per manifest (1)", &c::epoch_chunks),
+    make_setting("key", "FILE", "signing key from ec-node keygen; needed for manifests", &c::key),
+    make_setting("network-secret-file", "FILE", "secret that the object keys are derived from, beside the stream id", &c::network_secret_file),
+    make_setting("startup-delay-ms", "N", "wait before the input is opened, milliseconds (0)", &c::startup_delay),
+    make_setting("program", "N", "program number to take (default: the only one)", &c::program),
+    make_setting("channel", "MAJOR.MINOR", "virtual channel to take, by the broadcast's own table", &c::channel),
+    make_setting("duration", "SECONDS", "end after this long; 0: until stopped (0)", &c::duration),
+    make_setting("profile", "NAME", "chunk profile (ts-v1)", &c::profile),
+    make_setting("sign-damaged", "", "sign what this node received damaged, marked as such (true)", &c::sign_damaged),
+    make_setting("pace", "X", "of a file: 1 is real time, 0 as fast as the node can (1)", &c::pace),
+    make_setting("state-dir", "DIR", "where certificate and signer state are kept (~/.local/state/ec-node)", &c::state_dir),
+    make_setting("tls-cert", "FILE", "certificate chain, PEM (default: a self-signed one, made and kept)", &c::tls_cert),
+    make_setting("tls-key", "FILE", "private key of --tls-cert, PEM", &c::tls_key),
+    make_setting("endpoint-addr-out", "FILE", "write the full address of this endpoint here", &c::endpoint_addr_out),
+    make_setting("linger-ms", "N", "at the end: how long subscribers may take to fetch the rest (2000)", &c::linger),
+  };
+  return all;
+}
+
+const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
+  using c = actors::subscribe_config;
+  static const std::vector<setting<c>> all = {
+    make_setting("remote", "ADDR", "source of objects: moqt://host:port#spki=... or host:port; several may be given", &c::remote),
+    make_setting("remote-manifests", "ADDR", "source of manifests (default: the remotes)", &c::remote_manifests),
+    make_setting("stream-id", "ID", "name of the stream", &c::stream_id),
+    make_setting("subscribe-manifests", "", "take manifests and mark what they verify (false)", &c::subscribe_manifests),
+    make_setting("require-manifest", "", "write nothing that no trusted manifest lists (false)", &c::require_manifest),
+    make_setting("trust", "KEY", "ed25519:<hex> of a signer to trust (default: the first one seen, with a warning)", &c::trust),
+    make_setting("max-invalid-chunks", "N", "end when more than N chunks were invalid (no limit)", &c::max_invalid_chunks),
+    make_setting("allow-damaged", "", "show a chunk that its signer marked as damaged if nobody has it whole (true)", &c::allow_damaged),
+    make_setting("hls-dir", "DIR", "write HLS here (default: verify only)", &c::hls_dir),
+    make_setting("hls-mode", "window|event", "sliding window, or keep everything (window)", &c::hls_mode),
+    make_setting("hls-window", "N", "segments in a sliding playlist (6)", &c::hls_window),
+    make_setting("stop-after", "N", "end after N chunks (never)", &c::stop_after),
+    make_setting("network-secret-file", "FILE", "secret that the object keys are derived from, beside the stream id", &c::network_secret_file),
+    make_setting("profile", "NAME", "chunk profile (ts-v1)", &c::profile),
+    make_setting("tls-insecure", "", "accept any certificate of the peers (false)", &c::tls_insecure),
+    make_setting("tls-ca", "FILE", "certificate authorities to accept, PEM (default: the system's)", &c::tls_ca),
+    make_setting("json", "", "print events as JSON lines (false)", &c::json),
+  };
+  return all;
+}
+
+} // namespace ec::node

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <vector>
+
+#include "actors/topology/config.hpp"
+#include "node/settings.hpp"
+
+namespace ec::node {
+
+/// The settings of `moq-publish` and of "publish" in a config file.
+const std::vector<setting<actors::publish_config>>& publish_settings();
+
+/// The settings of `moq-subscribe` and of "subscribe" in a config file.
+const std::vector<setting<actors::subscribe_config>>& subscribe_settings();
+
+} // namespace ec::node

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <functional>
+
+#include "actors/topology/topology.hpp"
+#include "node/console.hpp"
+
+namespace ec::node {
+
+/// Starts what `wire` wires, prints its reports, and waits until it has ended by itself or by SIGINT or SIGTERM (a second
+/// signal ends the process at once). The answer is the exit code.
+int run_topology(const std::string& command, console_mode mode,
+  const std::function<base::result<actors::running_topology>(caf::actor_system&, actors::observer_actor)>& wire,
+  const std::function<void(const actors::running_topology&)>& started);
+
+} // namespace ec::node

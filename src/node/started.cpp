@@ -1,0 +1,14 @@
+#include "node/started.hpp"
+
+#include <cstdio>
+
+namespace ec::node {
+
+void print_started(const actors::running_topology& topology) {
+  std::printf("stream-id  %s\n", topology.stream_id.c_str());
+  if (!topology.signer.empty()) std::printf("signer     %s\n", topology.signer.c_str());
+  if (!topology.address.empty()) std::printf("listening  %s\n", topology.address.c_str());
+  std::fflush(stdout);
+}
+
+} // namespace ec::node
