@@ -1,0 +1,127 @@
+"""Starts ec-node processes for the end-to-end tests and ends them again, by process id."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIPPED = 77  # what Meson counts as skipped
+
+STREAM = "ec/stream/v1/source/kind-hdhomerun/device-e2e/channel-5.1/profile-ts-v1/variant-main"
+
+
+def data(relative):
+    """A file of the shared data, or the end of the test as skipped, by name."""
+    root = os.environ.get("EC_TEST_DATA")
+    if not root:
+        source = os.environ.get("EC_SOURCE_ROOT", ".")
+        root = str(pathlib.Path(source).resolve().parent / "shared" / "data")
+    path = pathlib.Path(root) / relative
+    if not path.exists():
+        print(f"SKIPPED: {sys.argv[0]}: no {path} (set EC_TEST_DATA)")
+        sys.exit(SKIPPED)
+    return path
+
+
+class Mesh:
+    def __init__(self, binary, name):
+        self.binary = binary
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"ec-e2e-{name}-"))
+        self.running = []
+        self.ok = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for name, process in reversed(self.running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for name, process in reversed(self.running):
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                print(f"FAIL: {name} did not end within 10 s of SIGTERM")
+                kind = kind or AssertionError
+        if kind is not None:
+            for log in sorted(self.dir.glob("*.log")) + sorted(self.dir.glob("*.out")):
+                text = log.read_text(errors="replace")[-4000:]
+                if text:
+                    print(f"--- {log.name}\n{text}")
+        shutil.rmtree(self.dir, ignore_errors=True)
+        return False
+
+    def start(self, name, *args, stdin=None, wrapper=()):
+        out = open(self.dir / f"{name}.out", "wb")
+        log = open(self.dir / f"{name}.log", "wb")
+        command = [*wrapper, self.binary, *map(str, args)]
+        process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=log)
+        self.running.append((name, process))
+        return process
+
+    def address(self, name, seconds=30):
+        """What a process wrote to its --endpoint-addr-out file."""
+        path = self.dir / f"{name}.addr"
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if path.exists() and path.read_text().strip():
+                return path.read_text().strip()
+            for n, process in self.running:
+                if n == name and process.poll() is not None:
+                    raise AssertionError(f"{name} ended with {process.returncode} before it was up")
+            time.sleep(0.02)
+        raise AssertionError(f"{name} did not come up within {seconds} s")
+
+    def keygen(self, name):
+        result = subprocess.run([self.binary, "keygen", "--out", self.dir / f"{name}.key"], capture_output=True, text=True, check=True)
+        return result.stdout.strip()
+
+    def tuner(self, *args):
+        self.start("tuner", "simulate-tuner", "--listen", "127.0.0.1:0", "--endpoint-addr-out", self.dir / "tuner.addr", *args)
+        return self.address("tuner")
+
+    def publisher(self, name, source, *args, **how):
+        self.start(name, "moq-publish", "--input", source, "--stream-id", STREAM, "--listen", "127.0.0.1:0", "--state-dir",
+                   self.dir / f"{name}-state", "--endpoint-addr-out", self.dir / f"{name}.addr", "--log-level", "info", *args, **how)
+        return self.address(name)
+
+    def leader(self, source, key="leader", *args):
+        return self.publisher("leader", source, "--publish-manifests", "--publish-chunks=false", "--key", self.dir / f"{key}.key", *args)
+
+    def subscribe(self, *args, seconds=60, name="subscriber"):
+        """Runs a subscriber to its own end; its events."""
+        process = self.start(name, "moq-subscribe", "--stream-id", STREAM, "--json", "--hls-dir", self.dir / "hls", "--log-level", "info", *args)
+        process.wait(timeout=seconds)
+        return process.returncode, self.events(name)
+
+    def events(self, name):
+        lines = (self.dir / f"{name}.out").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def run(self, *args):
+        return subprocess.run([self.binary, *map(str, args)], capture_output=True, text=True)
+
+    def segments(self):
+        """The segment files that the playlist lists, in order."""
+        hls = self.dir / "hls"
+        playlist = hls / "index.m3u8"
+        if not playlist.exists():
+            return []
+        return [hls / line for line in playlist.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)
+    print(f"ok: {what}")
+
+
+def totals(events):
+    found = [e for e in events if e["event"] == "totals"]
+    return found[-1] if found else {}

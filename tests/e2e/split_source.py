@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Split source: manifests from a leader without chunks, chunks from a second publisher without manifests, both reading the same
+broadcast from moments of their own; what the subscriber writes is compared with a third, independent reading.
+
+usage: split_source.py EC_NODE builtin | h264 | FILE_OF_SHARED_DATA
+       EC_HDHOMERUN_HOST=192.0.2.7 EC_HDHOMERUN_CHANNEL=5.1 split_source.py EC_NODE hdhomerun
+"""
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import mesh
+import ts_reading
+from mesh import check
+
+
+def record(url, path, stop):
+    """The independent reading: plain HTTP into a file, until told to stop."""
+    with urllib.request.urlopen(url, timeout=20) as stream, open(path, "wb") as out:
+        while not stop.is_set():
+            part = stream.read1(65536) if hasattr(stream, "read1") else stream.read(65536)
+            if not part:
+                break
+            out.write(part)
+
+
+def main():
+    binary, what = sys.argv[1], sys.argv[2]
+    chunks = 4
+    with mesh.Mesh(binary, "split") as m:
+        signer = m.keygen("leader")
+        if what == "hdhomerun":
+            host = os.environ.get("EC_HDHOMERUN_HOST")
+            channel = os.environ.get("EC_HDHOMERUN_CHANNEL")
+            if not host or not channel:
+                print("SKIPPED: split source on a real tuner: set EC_HDHOMERUN_HOST and EC_HDHOMERUN_CHANNEL to run it")
+                sys.exit(mesh.SKIPPED)
+            capture = m.dir / "recording.ts"
+            with urllib.request.urlopen(f"http://{host}:5004/auto/v{channel}?duration=20", timeout=30) as stream:
+                capture.write_bytes(stream.read())
+            tuner = m.tuner("--file", capture)
+        elif what in ("builtin", "h264"):
+            tuner = m.tuner("--codec", "h264" if what == "h264" else "mpeg2")
+        else:
+            tuner = m.tuner("--file", mesh.data(what))
+        url = f"{tuner}/auto/v5.1"
+
+        stop = threading.Event()
+        reading = m.dir / "reading.ts"
+        reader = threading.Thread(target=record, args=(url, reading, stop), daemon=True)
+        reader.start()
+        leader = m.leader(url)
+        time.sleep(0.7)  # the second publisher tunes in later: that is the point
+        relay = m.publisher("relay", url)
+        code, events = m.subscribe("--remote-manifests", leader, "--remote", relay, "--require-manifest", "--trust", signer,
+                                   "--stop-after", chunks, "--hls-mode", "event")
+        time.sleep(0.3)
+        stop.set()
+        reader.join(timeout=5)
+
+        check(code == 0, "the subscriber ended by itself through --stop-after with exit code 0")
+        taken = [e for e in events if e["event"] == "chunk"]
+        check(len(taken) == chunks, f"{chunks} chunks were taken")
+        check(all(e["verified"] for e in taken), "every chunk was listed by a manifest of the trusted signer")
+        check(all(e["signer"] == signer for e in taken), "the signer is the leader")
+        check(not any(e["event"] == "rejected" for e in events), "nothing was rejected on a healthy path")
+
+        segments = m.segments()
+        check(len(segments) == chunks, f"the playlist lists {chunks} segments")
+        playlist = (m.dir / "hls" / "index.m3u8").read_text()
+        check("#EXT-X-ENDLIST" in playlist, "the playlist is finished")
+
+        whole = ts_reading.packets(reading.read_bytes())
+        wanted, _ = ts_reading.segment_payloads(segments[0])
+        truth = ts_reading.payloads(whole, wanted)
+        end = None
+        for n, path in enumerate(segments):
+            _, mine = ts_reading.segment_payloads(path)
+            at = ts_reading.contained(mine, truth)
+            check(at is not None, f"segment {n} is, packet by packet, what an independent reader received")
+            follows = taken[n]["chunk"] == taken[n - 1]["chunk"] + 1 if n else False
+            if n and follows and not taken[n].get("damaged"):
+                check(at == end, f"segment {n} begins where segment {n - 1} ended")
+            end = at + len(mine)
+
+        verified = m.run("verify", m.dir / "hls", "--trust", signer)
+        check(verified.returncode == 0, f"ec-node verify finds it right: {verified.stdout.strip().splitlines()[-1:]}{verified.stderr.strip()}")
+        raw = bytearray(segments[1].read_bytes())
+        raw[len(raw) // 2] ^= 1
+        segments[1].write_bytes(raw)
+        verified = m.run("verify", m.dir / "hls", "--trust", signer)
+        check(verified.returncode == 1 and segments[1].name in verified.stdout, "one flipped bit on disk is found and named")
+
+        if subprocess.run(["sh", "-c", "command -v ffprobe"], capture_output=True).returncode == 0:
+            segments[1].write_bytes(bytes(raw[:len(raw) // 2] + bytes([raw[len(raw) // 2] ^ 1]) + raw[len(raw) // 2 + 1:]))
+            probe = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_type,codec_name", "-of", "csv=p=0",
+                                    m.dir / "hls" / "index.m3u8"], capture_output=True, text=True)
+            kinds = probe.stdout
+            check(probe.returncode == 0 and "video" in kinds, f"ffprobe reads the playlist: {kinds.split()}")
+
+
+if __name__ == "__main__":
+    main()
