@@ -15,6 +15,7 @@ constexpr std::chrono::milliseconds retry_after{500};
 constexpr uint64_t manifests_before = 4;
 constexpr uint64_t chunks_before = 1;
 constexpr size_t proofs_max = 256;
+constexpr size_t groups_to_warn = 3;
 
 enum class what { manifests, chunks, damaged };
 constexpr const char* track_names[] = {"manifests", "chunks", "damaged"};
@@ -23,7 +24,7 @@ class subscriber_verifier final : public subscriber_verifier_actor::base {
 public:
   subscriber_verifier(caf::actor_config& cfg, subscriber_config config, std::optional<hls_writer_actor> output, observer_actor observer) :
     subscriber_verifier_actor::base(cfg), stream_(std::move(config.stream)), sources_(std::move(config.sources)),
-    receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver), observer_(std::move(observer)), links_(sources_.size()) {
+    receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver), observer_(std::move(observer)), links_(sources_.size()), require_manifest_(config.receiver.require_manifest) {
     if (output) output_.emplace(config.edge, std::move(*output));
   }
 
@@ -159,6 +160,18 @@ private:
       carry_out(std::move(todo));
     }
     else carry_out(receiver_.on_object(e.source, track_of(track), o.group, o.id, o.payload, now));
+    warn_unlisted();
+  }
+
+  /// Says once that objects come and nothing vouches for them: the screen stays dark for a reason.
+  void warn_unlisted() {
+    if (warned_ || !require_manifest_ || receiver_.counters().manifests_accepted > 0) return;
+    const auto waiting = receiver_.status().groups_waiting;
+    if (waiting < groups_to_warn) return;
+    warned_ = true;
+    const std::string why = "objects come, but no trusted manifest lists them: nothing is shown";
+    base::log::warn("subscriber_verifier", "no-manifest", {{"reason", why}, {"chunks_waiting", waiting}});
+    send(observer_, report{"no-manifest", {{"reason", why}, {"chunks_waiting", static_cast<int64_t>(waiting)}}});
   }
 
   /// Keeps the manifests of recent chunks: what is written carries its proof, and the broadcast's time as its signer read it.
@@ -299,6 +312,8 @@ private:
     base::json::object totals;
     for (const auto& [name, count] : receiver_.counters().list())
       if (count > 0) totals.emplace_back(name, static_cast<int64_t>(count));
+    // Only what was waiting for a manifest is left by now.
+    if (const auto waiting = receiver_.status().groups_waiting; waiting > 0) totals.emplace_back("chunks_waiting", static_cast<int64_t>(waiting));
     send(observer_, report{"totals", std::move(totals)});
     for (auto& l : links_)
       if (l.session) send(l.session, stop_atom::value);
@@ -323,6 +338,8 @@ private:
   std::optional<edge<verified_chunk, hls_writer_actor>> output_;
   std::map<uint64_t, proof> proofs_; ///< by first chunk index
   std::optional<base::mono_time> armed_;
+  bool require_manifest_ = false;
+  bool warned_ = false;
   bool ended_ = false;
 };
 

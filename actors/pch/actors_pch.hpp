@@ -1,4 +1,2 @@
-#pragma once
-
 // CAF takes seconds to read: read it once.
 #include <caf/all.hpp>
