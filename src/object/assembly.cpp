@@ -175,6 +175,11 @@ assembly::found_wrong assembly::prove(const crypto::digest& digest) {
   return out;
 }
 
+void assembly::unprove() {
+  proven_.reset();
+  update_complete();
+}
+
 const chunk_tail* assembly::complete() const {
   return complete_ ? &tails_[*complete_].tail : nullptr;
 }

@@ -63,6 +63,8 @@ public:
 
   /// `digest` is the chunk's, on a trusted signer's word: from now on nothing else completes.
   found_wrong prove(const crypto::digest& digest);
+  /// The signer's word counts no more: back to before prove(), less what was dropped.
+  void unprove();
   bool proven() const { return proven_.has_value(); }
 
   /// The complete chunk's tail: of the proven digest if one was given, else of any consistent tail. Null while incomplete.

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -22,24 +21,28 @@ struct listed_chunk {
   crypto::verifying_key signer;
 };
 
-/// A manifest that was accepted.
+/// A manifest object that brought something new.
 struct accepted_manifest {
   uint64_t epoch = 0;
+  uint64_t first_index = 0;
+  uint64_t chunks = 0; ///< indices from first_index on
   crypto::verifying_key signer;
-  bool new_key = false; ///< trusted on first use just now
-  std::vector<listed_chunk> chunks;
+  bool new_key = false;         ///< trusted on first use just now
+  bool chain_restarted = false; ///< the signer began anew: it lost its state
 };
 
-/// A copy of what is known already: nothing new, nothing wrong.
-struct known_manifest {};
-
-/// A manifest that was not accepted.
+/// Why an object, or one attestation in it, was not taken.
 struct refused_manifest {
-  refusal why = refusal::manifest_refused;
+  refusal why = refusal::manifest_malformed;
   std::string text;
-  bool equivocation = false; ///< the signer signed two contents of one epoch
-  uint64_t epoch = 0;        ///< of the equivocation
-  std::string signer;        ///< of the equivocation, `ed25519:...`
+  std::optional<crypto::verifying_key> signer;
+  bool evidence = false; ///< the signer said two things that contradict each other
+};
+
+/// What one object of track `manifests` came to. All empty: nothing new, nothing wrong.
+struct judgement {
+  std::optional<accepted_manifest> accepted;
+  std::vector<refused_manifest> refused;
 };
 
 /// Says which chunks trusted signers list. The receiver believes nothing else; what it believes, it delivers as verified.
@@ -47,9 +50,9 @@ class manifest_judge {
 public:
   virtual ~manifest_judge() = default;
   /// One object of track `manifests` of `group`.
-  virtual std::variant<accepted_manifest, refused_manifest, known_manifest> judge(uint64_t group, uint64_t object, const base::bytes& payload,
-                                                                  base::wall_time now) = 0;
-  /// What accepted manifests say of one chunk: nothing, a whole version, a damaged one, or both.
+  virtual judgement judge(uint64_t group, uint64_t object, const base::bytes& payload, base::wall_time now) = 0;
+  /// What counts of one chunk now, best first: nothing, whole versions, damaged ones. A version may leave again when its
+  /// signer is caught contradicting himself.
   virtual std::vector<listed_chunk> find(uint64_t index) const = 0;
 };
 

@@ -263,7 +263,7 @@ receiver::group_state& receiver::state_of(uint64_t group, base::mono_time now, a
   const auto [it, fresh] = groups_.try_emplace(group, group);
   if (!fresh) return it->second;
   it->second.seen = it->second.progress = it->second.fetch_next = now;
-  for (const auto& chunk : judge_->find(group)) list(chunk, now, out);
+  list(group, it->second, now, out);
   return it->second;
 }
 

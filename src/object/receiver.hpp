@@ -122,7 +122,8 @@ private:
   void blame_found(const assembly::found_wrong& wrong, track on, uint64_t group, actions& out);
   group_state& state_of(uint64_t group, base::mono_time now, actions& out);
   // Manifests (receiver_manifest.cpp).
-  void list(const listed_chunk& chunk, base::mono_time now, actions& out);
+  void list(uint64_t index, group_state& state, base::mono_time now, actions& out);
+  void list_version(uint64_t index, group_state& state, track on, const listed_chunk* chunk, base::mono_time now, actions& out);
   void expect_listed(base::mono_time now, actions& out);
   bool passed(uint64_t group) const { return last_ && group <= last_->index; }
 

@@ -15,25 +15,25 @@ actions receiver::on_manifest_object(source_id source, uint64_t group, uint64_t 
     return settle(now, std::move(out));
   }
   auto verdict = judge_->judge(group, object, payload, wall);
-  if (auto* no = std::get_if<refused_manifest>(&verdict)) {
+  bool changed = verdict.accepted.has_value();
+  for (auto& no : verdict.refused) {
     ++sources_.at(source).blames;
-    refuse(source, manifests, group, object, no->why, no->text, out);
-    if (no->equivocation) {
+    if (no.evidence) {
+      // Rare and grave: said each time, and what the signer listed may count no more.
+      changed = true;
       ++counters_.equivocations;
-      out.push_back(evidence{source, no->epoch, std::move(no->signer), std::move(no->text)});
+      out.push_back(evidence{source, group, no.signer, no.text});
     }
-    return settle(now, std::move(out));
+    refuse(source, manifests, group, object, no.why, std::move(no.text), out);
   }
-  if (std::holds_alternative<known_manifest>(verdict)) return settle(now, std::move(out));
-  auto& yes = std::get<accepted_manifest>(verdict);
-  ++counters_.manifests_accepted;
-  if (!yes.chunks.empty()) {
-    const auto first = std::ranges::min(yes.chunks, {}, &listed_chunk::index).index;
-    out.push_back(manifest_accepted{source, yes.signer, yes.epoch, first, yes.chunks.size(), yes.new_key});
+  if (const auto& yes = verdict.accepted) {
+    ++counters_.manifests_accepted;
+    out.push_back(manifest_accepted{source, yes->signer, yes->epoch, yes->first_index, yes->chunks, yes->new_key, yes->chain_restarted});
   }
-  for (const auto& chunk : yes.chunks)
-    if (groups_.contains(chunk.index)) list(chunk, now, out);
-  expect_listed(now, out);
+  if (changed) {
+    for (auto& [index, state] : groups_) list(index, state, now, out);
+    expect_listed(now, out);
+  }
   return settle(now, std::move(out));
 }
 
@@ -46,25 +46,53 @@ void receiver::expect_listed(base::mono_time now, actions& out) {
     if (!groups_.contains(index) && !judge_->find(index).empty()) state_of(index, now, out);
 }
 
-void receiver::list(const listed_chunk& chunk, base::mono_time now, actions& out) {
-  auto& state = groups_.at(chunk.index);
-  auto& place = chunk.damaged ? state.listed_damaged : state.listed_whole;
-  // The first trusted word stands; that a second signer says otherwise is for the judge to report.
-  if (place) return;
-  place = listing{chunk.digest, chunk.signer, now};
-  // What had to leave while nobody vouched for it may come again.
-  std::erase_if(evicted_, [&](const auto& e) { return e.first == chunk.index; });
-  state.progress = now;
-  const auto prove = [&](assembly& version, track on) {
+/// Brings what a group believes in line with the judge.
+void receiver::list(uint64_t index, group_state& state, base::mono_time now, actions& out) {
+  const listed_chunk* whole = nullptr;
+  const listed_chunk* damaged = nullptr;
+  const auto known = judge_->find(index);
+  for (const auto& chunk : known) {
+    auto& best = chunk.damaged ? damaged : whole;
+    if (best == nullptr) best = &chunk;
+  }
+  list_version(index, state, track::chunks, whole, now, out);
+  list_version(index, state, track::damaged, damaged, now, out);
+}
+
+void receiver::list_version(uint64_t index, group_state& state, track on, const listed_chunk* chunk, base::mono_time now, actions& out) {
+  auto& listed = on == track::chunks ? state.listed_whole : state.listed_damaged;
+  if (!listed && chunk == nullptr) return;
+  if (listed && chunk != nullptr && listed->digest == chunk->digest) {
+    listed->signer = chunk->signer;
+    return;
+  }
+  // On a word that does not count any more sources were refused in vain.
+  if (listed)
+    for (auto& [source, part] : state.parts) part.refused = false;
+  const auto settle_version = [&](assembly& version) {
     const auto before = version.bytes_held();
-    auto wrong = version.prove(chunk.digest);
+    if (chunk == nullptr) return version.unprove();
+    auto wrong = version.prove(chunk->digest);
     bytes_waiting_ -= before - version.bytes_held();
     // Several publishers have each their damaged version: one that is not listed is no lie.
     if (on == track::damaged) wrong.tails.clear();
-    blame_found(wrong, on, chunk.index, out);
+    blame_found(wrong, on, index, out);
   };
-  if (!chunk.damaged) return prove(state.whole, track::chunks);
-  for (auto& [publisher, version] : state.damaged) prove(version, track::damaged);
+  if (chunk == nullptr) {
+    listed.reset();
+  } else {
+    listed = listing{chunk->digest, chunk->signer, now};
+    state.progress = now;
+    // What had to leave while nobody vouched for it may come again.
+    std::erase_if(evicted_, [&](const auto& e) { return e.first == index; });
+  }
+  if (on == track::chunks) {
+    settle_version(state.whole);
+    state.whole_since.reset();
+  } else {
+    for (auto& [publisher, version] : state.damaged) settle_version(version);
+    state.damaged_since.reset();
+  }
 }
 
 } // namespace ec::object

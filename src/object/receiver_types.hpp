@@ -72,11 +72,14 @@ enum class refusal : uint8_t {
   manifest_untrusted,
   manifest_bad_signature,
   manifest_wrong_stream,
-  manifest_equivocation,
-  manifest_rollback,
-  manifest_refused,      ///< for another reason
+  manifest_equivocation, ///< its signer signed another content of these chunks: neither counts
+  manifest_fork,         ///< its signer's chain has another attestation at this place
+  manifest_rollback,     ///< older than what is remembered
+  manifest_stale,        ///< signed too long ago
+  manifest_from_future,  ///< signed ahead of our clock
+  manifest_unknown,      ///< attests a manifest that is not here: object 0 of its group is needed
 };
-inline constexpr size_t refusal_count = static_cast<size_t>(refusal::manifest_refused) + 1;
+inline constexpr size_t refusal_count = static_cast<size_t>(refusal::manifest_unknown) + 1;
 /// "chunk_mismatch"
 std::string_view name(refusal r);
 
@@ -150,13 +153,14 @@ struct manifest_accepted {
   uint64_t first_index = 0;
   uint64_t chunks = 0;
   bool new_key = false; ///< trusted on first use just now: say so loudly
+  bool chain_restarted = false; ///< the signer began a new chain: it lost its state, say so
 };
 
-/// One signer signed two contents of one epoch. Both are kept by the verifier.
+/// A trusted signer said two things that contradict each other. The judge keeps both; neither counts any more.
 struct evidence {
   source_id source = 0;
-  uint64_t epoch = 0;
-  std::string signer; ///< `ed25519:...`
+  uint64_t group = 0; ///< of track `manifests`
+  std::optional<crypto::verifying_key> signer;
   std::string text;
 };
 

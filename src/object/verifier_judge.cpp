@@ -4,49 +4,43 @@ namespace ec::object {
 namespace {
 
 refusal refusal_of(manifest::refusal_reason why) {
-  using manifest::refusal_reason;
+  using enum manifest::refusal_reason;
   switch (why) {
-  case refusal_reason::malformed: return refusal::manifest_malformed;
-  case refusal_reason::too_large: return refusal::manifest_too_large;
-  case refusal_reason::wrong_stream: return refusal::manifest_wrong_stream;
-  case refusal_reason::untrusted: return refusal::manifest_untrusted;
-  case refusal_reason::bad_signature: return refusal::manifest_bad_signature;
-  case refusal_reason::equivocation:
-  case refusal_reason::fork: return refusal::manifest_equivocation;
-  case refusal_reason::rollback: return refusal::manifest_rollback;
-  case refusal_reason::stale:
-  case refusal_reason::from_future:
-  case refusal_reason::unknown_manifest: return refusal::manifest_refused;
+  case malformed: return refusal::manifest_malformed;
+  case too_large: return refusal::manifest_too_large;
+  case wrong_stream: return refusal::manifest_wrong_stream;
+  case untrusted: return refusal::manifest_untrusted;
+  case bad_signature: return refusal::manifest_bad_signature;
+  case equivocation: return refusal::manifest_equivocation;
+  case fork: return refusal::manifest_fork;
+  case rollback: return refusal::manifest_rollback;
+  case stale: return refusal::manifest_stale;
+  case from_future: return refusal::manifest_from_future;
+  case unknown_manifest: return refusal::manifest_unknown;
   }
-  return refusal::manifest_refused;
+  return refusal::manifest_malformed;
 }
 
 } // namespace
 
-std::variant<accepted_manifest, refused_manifest, known_manifest> verifier_judge::judge(uint64_t group, uint64_t,
-                                                                                       const base::bytes& payload, base::wall_time now) {
-  const auto outcome = verifier_.accept(payload, now);
-  if (!outcome.accepted && !outcome.refusals.empty()) {
-    const auto& r = outcome.refusals.front();
-    refused_manifest refused;
-    refused.why = refusal_of(r.why);
-    refused.text = r.text;
-    refused.equivocation = refused.why == refusal::manifest_equivocation;
-    refused.epoch = group;
-    if (r.signer) refused.signer = r.signer->to_string();
-    return refused;
+judgement verifier_judge::judge(uint64_t, uint64_t, const base::bytes& payload, base::wall_time now) {
+  auto found = verifier_.accept(payload, now);
+  judgement out;
+  if (found.accepted && !found.accepted->signers.empty()) {
+    const auto& content = *found.accepted->content;
+    out.accepted = accepted_manifest{content.epoch_id,        content.chunk_start_index, content.chunks.size(), found.accepted->signers.front(),
+                                     found.accepted->new_key, found.accepted->chain_restarted};
   }
-  if (!outcome.accepted) return known_manifest{};
-  const auto& news = *outcome.accepted;
-  accepted_manifest accepted{group, news.signers.front(), news.new_key, {}};
-  for (uint64_t index = news.content->chunk_start_index; index < news.content->end_index(); ++index)
-    for (auto& listed : find(index)) accepted.chunks.push_back(std::move(listed));
-  return accepted;
+  for (auto& no : found.refusals) {
+    const bool evidence = no.why == manifest::refusal_reason::equivocation || no.why == manifest::refusal_reason::fork;
+    out.refused.push_back({refusal_of(no.why), std::move(no.text), no.signer, evidence});
+  }
+  return out;
 }
 
 std::vector<listed_chunk> verifier_judge::find(uint64_t index) const {
   std::vector<listed_chunk> out;
-  for (const auto& v : verifier_.versions(index)) out.push_back({index, v.digest, v.damaged, v.signer});
+  for (const auto& version : verifier_.versions(index)) out.push_back({index, version.digest, version.damaged, version.signer});
   return out;
 }
 

@@ -5,15 +5,15 @@
 
 namespace ec::object {
 
-/// The judge of a live subscriber: a chunk is listed when enough trusted signers attest it.
+/// The judge of a real subscriber: a manifest::verifier and nothing else.
 class verifier_judge final : public manifest_judge {
 public:
   explicit verifier_judge(manifest::verifier verifier) : verifier_(std::move(verifier)) {}
 
-  std::variant<accepted_manifest, refused_manifest, known_manifest> judge(uint64_t group, uint64_t object, const base::bytes& payload,
-                                                                          base::wall_time now) override;
+  judgement judge(uint64_t group, uint64_t object, const base::bytes& payload, base::wall_time now) override;
   std::vector<listed_chunk> find(uint64_t index) const override;
 
+  /// Its counters, trusted keys and evidence.
   const manifest::verifier& verifier() const { return verifier_; }
 
 private:

@@ -74,9 +74,7 @@ BENCHMARK(open_chunk);
 class lists_all final : public manifest_judge {
 public:
   explicit lists_all(crypto::digest digest) : digest_(digest) {}
-  std::variant<accepted_manifest, refused_manifest> judge(uint64_t, uint64_t, const base::bytes&, base::wall_time) override {
-    return refused_manifest{};
-  }
+  judgement judge(uint64_t, uint64_t, const base::bytes&, base::wall_time) override { return {}; }
   std::vector<listed_chunk> find(uint64_t index) const override { return index == 1 ? std::vector{listed_chunk{index, digest_, false, key_}} : std::vector<listed_chunk>{}; }
 
 private:

@@ -65,12 +65,16 @@ const world& the_world() {
 /// Lists the true chunks, and of uneven indices the damaged ones, once told to.
 class judge_of_truth final : public manifest_judge {
 public:
-  std::variant<accepted_manifest, refused_manifest> judge(uint64_t group, uint64_t object, const base::bytes&, base::wall_time) override {
-    if (!the_world().truth.contains(group)) return refused_manifest{refusal::manifest_untrusted, "no", object == 1, group, "x"};
+  judgement judge(uint64_t group, uint64_t object, const base::bytes&, base::wall_time) override {
+    if (!the_world().truth.contains(group)) return {{}, {{refusal::manifest_untrusted, "no", {}, object == 1}}};
     auto& known = known_[group];
     const bool damaged = object == 1;
+    if (known.size() > 2) { // this one contradicts what was said before
+      known.clear();
+      return {{}, {{refusal::manifest_equivocation, "twice", the_world().key, true}}};
+    }
     known.push_back({group, damaged ? the_world().damaged.at(group).digest : the_world().truth.at(group).digest, damaged, the_world().key});
-    return accepted_manifest{group, the_world().key, false, known};
+    return {accepted_manifest{group, group, 1, the_world().key, false, false}, {}};
   }
   std::vector<listed_chunk> find(uint64_t index) const override {
     const auto it = known_.find(index);

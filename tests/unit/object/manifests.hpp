@@ -9,7 +9,7 @@
 #include "object/sealer.hpp"
 
 /// Manifests for receiver tests, reduced to their meaning: lines of "index digest damaged". A payload that opens with
-/// "forged" is one that the judge refuses.
+/// "forged" is one that the judge refuses; "twice" takes back what was listed of its group.
 namespace ec::object::test {
 
 inline crypto::verifying_key test_key() {
@@ -18,20 +18,22 @@ inline crypto::verifying_key test_key() {
 
 class plain_judge final : public manifest_judge {
 public:
-  std::variant<accepted_manifest, refused_manifest> judge(uint64_t group, uint64_t, const base::bytes& payload, base::wall_time) override {
+  judgement judge(uint64_t group, uint64_t, const base::bytes& payload, base::wall_time) override {
     std::istringstream in{std::string(payload.text())};
-    if (payload.text().starts_with("forged")) return refused_manifest{refusal::manifest_untrusted, "forged", false, 0, {}};
-    if (payload.text().starts_with("twice")) return refused_manifest{refusal::manifest_equivocation, "twice", true, group, test_key().to_string()};
-    accepted_manifest out{group, test_key(), false, {}};
+    if (payload.text().starts_with("forged")) return {{}, {{refusal::manifest_untrusted, "forged", {}, false}}};
+    if (payload.text().starts_with("twice")) {
+      known_.erase(group);
+      return {{}, {{refusal::manifest_equivocation, "twice", test_key(), true}}};
+    }
+    accepted_manifest out{group, group, 0, test_key(), false, false};
     uint64_t index = 0;
     std::string digest;
     bool damaged = false;
     while (in >> index >> digest >> damaged) {
-      const listed_chunk chunk{index, *crypto::digest::from_hex(digest), damaged, test_key()};
-      out.chunks.push_back(chunk);
-      known_[index].push_back(chunk);
+      known_[index].push_back({index, *crypto::digest::from_hex(digest), damaged, test_key()});
+      ++out.chunks;
     }
-    return out;
+    return {out, {}};
   }
   std::vector<listed_chunk> find(uint64_t index) const override {
     const auto it = known_.find(index);

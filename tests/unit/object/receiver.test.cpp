@@ -494,8 +494,21 @@ TEST_CASE("a refused manifest lists nothing, and two contents of one epoch are r
   CHECK(s.refused(refusal::manifest_untrusted) == 1);
   CHECK(s.refused(refusal::manifest_equivocation) == 1);
   REQUIRE(s.evidences.size() == 1);
-  CHECK(s.evidences[0].epoch == 5);
-  CHECK(s.evidences[0].signer == test_key().to_string());
+  CHECK(s.evidences[0].group == 5);
+  CHECK(s.evidences[0].signer == test_key());
+}
+
+TEST_CASE("what a signer listed counts no more once he is caught contradicting himself") {
+  subject s;
+  const auto c = make_chunk(5, two_pieces);
+  s.listed(1, c, 0);
+  for (size_t id = 0; id + 1 < c.objects.size(); ++id) s.object(0, c, id, 1);
+  s.payload(1, 5, base::bytes::copy("twice"), 2);
+  s.object(0, c, c.objects.size() - 1, 3);
+  CHECK(s.delivered.empty());
+  CHECK(s.r.counters().equivocations == 1);
+  s.listed(1, c, 4); // another signer's word
+  CHECK(s.indices() == indices{5});
 }
 
 TEST_CASE("one manifest of many chunks serves each as it comes") {
@@ -523,7 +536,7 @@ TEST_CASE("every refusal and every counter has a name of its own") {
   std::set<std::string> names;
   for (const auto& [name, value] : receiver_counters{}.list()) CHECK(names.insert(name).second);
   CHECK(names.size() == 13 + refusal_count);
-  CHECK(names.contains("refused_manifest_refused"));
+  CHECK(names.contains("refused_manifest_unknown"));
 }
 
 } // namespace
