@@ -280,6 +280,10 @@ private:
   }
 
   void act(const object::manifest_accepted& m) {
+    if (m.chain_restarted) {
+      base::log::warn("subscriber_verifier", "signer-chain-restarted", {{"signer", m.signer.to_string()}});
+      send(observer_, report{"signer-chain-restarted", {{"signer", m.signer.to_string()}, {"warning", "the signer lost its state and began a new chain"}}});
+    }
     if (!m.new_key) return;
     base::log::warn("subscriber_verifier", "trusted-on-first-use", {{"signer", m.signer.to_string()}, {"source", sources_[m.source].address}});
     send(observer_, report{"trusted-on-first-use",
@@ -288,8 +292,9 @@ private:
   }
 
   void act(const object::evidence& e) {
-    base::log::error("subscriber_verifier", "equivocation", {{"signer", e.signer}, {"epoch", e.epoch}, {"text", e.text}});
-    send(observer_, report{"equivocation", {{"signer", e.signer}, {"epoch", static_cast<int64_t>(e.epoch)}, {"text", e.text}}});
+    const auto signer = e.signer ? e.signer->to_string() : std::string{};
+    base::log::error("subscriber_verifier", "equivocation", {{"signer", signer}, {"group", e.group}, {"text", e.text}});
+    send(observer_, report{"equivocation", {{"signer", signer}, {"group", static_cast<int64_t>(e.group)}, {"text", e.text}}});
   }
 
   void act(const object::stop& s) {
