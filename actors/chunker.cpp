@@ -34,7 +34,8 @@ private:
   caf::result<edge_credit> on(const ts_burst& burst) {
     const auto now = base::mono_now();
     events_.clear();
-    if (burst.gap) cutter_.source_gap(now, events_);
+    if (burst.gap && began_) cutter_.source_gap(now, events_); // in front of the first byte nothing is missing
+    began_ = began_ || !burst.data.empty();
     if (!burst.data.empty()) cutter_.push(burst.data, now, events_);
     if (burst.end) cutter_.finish(now, events_);
     for (const auto& event : events_) std::visit([this](const auto& e) { on_event(e); }, event);
@@ -145,6 +146,7 @@ private:
   std::vector<caf::typed_response_promise<edge_credit>> waiting_;
   uint64_t first_pts_ = 0;
   uint64_t sealed_ = 0;
+  bool began_ = false;
   bool ending_ = false;
 };
 

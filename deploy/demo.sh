@@ -85,8 +85,8 @@ wait_for relay.addr relay
 echo "relay      $(cat "$work/relay.addr") (chunks only)"
 echo "stream-id  $stream"
 echo "signer     $(cat "$work/leader.pub")"
-echo "playlist   $work/hls/live.m3u8"
-echo "           play it: ffplay $work/hls/live.m3u8    or: vlc $work/hls/live.m3u8"
+echo "playlist   $work/hls/index.m3u8"
+echo "           play it: ffplay $work/hls/index.m3u8    or: vlc $work/hls/index.m3u8"
 echo "           check it: $node verify $work/hls --trust $(cat "$work/leader.pub")"
 if [ "$seconds" -gt 0 ]; then echo "           ends by itself after $seconds s; --forever keeps it running"; fi
 

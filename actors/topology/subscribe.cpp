@@ -76,7 +76,8 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config) {
     else if (config.hls_mode != "window") return fail(errc::config, "expected window or event, found '" + config.hls_mode + "'", "--hls-mode");
     if (config.hls_window < 3) return fail(errc::config, "expected 3 or more segments", "--hls-window");
     plan.hls->window_segments = config.hls_window;
-    plan.hls->target_duration_s = 3 * static_cast<int64_t>(plan.chunk_duration_ms + 999) / 1000;
+    // Headroom for chunks that had to wait for their random access point: it never changes within a playlist.
+    plan.hls->target_duration_s = 3 * static_cast<int64_t>((plan.chunk_duration_ms + 999) / 1000);
   }
   return plan;
 }
