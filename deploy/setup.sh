@@ -2,7 +2,7 @@
 # Installs everything that ec-node needs to build, and builds it. Debian 12 and 13, as root or with sudo.
 # Idempotent and non-interactive: a second run finds everything in place and only rebuilds what changed.
 #
-#   ./deploy/setup.sh                    packages, then a release build in build/
+#   ./deploy/setup.sh                    packages, then an optimised build in build/
 #   ./deploy/setup.sh --packages-only    packages, no build
 #   EC_BUILD_DIR=DIR EC_MESON_ARGS="..." ./deploy/setup.sh    another build directory or other options
 set -euo pipefail
@@ -103,7 +103,8 @@ build=${EC_BUILD_DIR:-build}
 if [ -f "$build/build.ninja" ]; then
   [ -z "${EC_MESON_ARGS:-}" ] || meson configure "$build" ${EC_MESON_ARGS}
 else
-  meson setup "$build" --buildtype=release ${EC_MESON_ARGS:-}
+  # -O2 and with assertions: a node that finds itself wrong stops and is started again.
+  meson setup "$build" --buildtype=release -Doptimization=2 -Db_ndebug=false ${EC_MESON_ARGS:-}
 fi
 ninja -C "$build"
 say "built: $build/src/node/ec-node"

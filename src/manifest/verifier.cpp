@@ -113,7 +113,11 @@ bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shar
     refuse(out, refusal_reason::from_future, "signed " + std::to_string(-age) + " ms ahead of this node's clock", a.signer);
     return false;
   }
-  if (!chain_allows(out, id, what, a)) return false;
+  if (!chain_allows(out, id, what, a)) {
+    // A fork may carry a second content of chunks that the signer vouched for already: then the first one counts no more either.
+    content_allows(out, id, what, a);
+    return false;
+  }
   auto* here = find_held(id);
   if (here == nullptr && !make_room(*what)) {
     refuse(out, refusal_reason::rollback, "epoch " + std::to_string(what->epoch_id) + " is older than all that is remembered", a.signer);

@@ -306,6 +306,18 @@ TEST_CASE("a fork of a signer's chain is refused and kept as evidence") {
   CHECK(v.accept(say(s, epoch(2), 10), at(0)).accepted.has_value());
 }
 
+TEST_CASE("two contents of one epoch under one sequence number: a fork, and neither counts") {
+  verifier v(stream, trusting({1}));
+  REQUIRE(v.accept(forge(1, epoch(5), 10), at(0)).accepted.has_value());
+  REQUIRE(v.find(5).has_value());
+  const auto second = v.accept(forge(1, epoch(5, 1, 7), 10), at(0));
+  CHECK_FALSE(second.accepted.has_value());
+  REQUIRE_FALSE(second.refusals.empty());
+  CHECK(second.refusals.front().why == reason::fork);
+  CHECK_FALSE(v.find(5).has_value());
+  CHECK(v.evidence_kept().size() == 2);
+}
+
 TEST_CASE("missed manifests are counted, and may still come") {
   verifier v(stream, trusting({1}));
   auto s = signer_of(1);
