@@ -3,6 +3,9 @@
 namespace ec::actors {
 namespace {
 
+// What late joiners and repairs may ask for: 16 s of the usual profile, 40 MB at 20 Mbit/s.
+constexpr size_t cached_chunks = 8;
+
 class chunk_publisher final : public chunk_publisher_actor::base {
 public:
   chunk_publisher(caf::actor_config& cfg, const moq::track_namespace& stream, edge_config edge_cfg, quic_endpoint_actor endpoint) :
@@ -11,8 +14,8 @@ public:
     damaged_(std::make_shared<const moq::full_track_name>(moq::full_track_name{stream, "damaged"})) {}
 
   behavior_type make_behavior() override {
-    push({.what = publish_op::step::add_track, .track = chunks_});
-    push({.what = publish_op::step::add_track, .track = damaged_});
+    push({.what = publish_op::step::add_track, .track = chunks_, .config = {.cache_groups_max = cached_chunks}});
+    push({.what = publish_op::step::add_track, .track = damaged_, .config = {.cache_groups_max = cached_chunks}});
     return {[this](const chunk_item& item) {
       on(item);
       return edge_credit{};
