@@ -199,11 +199,9 @@ struct chunk_cutter::state {
     const auto change = reader_of_program.push(p);
     if (change.broadcast_unix_ms) on_broadcast_time(*change.broadcast_unix_ms);
     if (change.facts) {
-      for (size_t pid = 0x10; pid < null_pid; ++pid) {
-        const bool wanted = reader_of_program.wants(static_cast<uint16_t>(pid));
-        if (wanted && roles[pid] == role::other) roles[pid] = role::tables;
-        else if (!wanted && roles[pid] == role::tables) roles[pid] = role::other;
-      }
+      std::replace(roles.begin(), roles.end(), role::tables, role::other);
+      for (const uint16_t pid : reader_of_program.wanted())
+        if (roles[pid] == role::other) roles[pid] = role::tables;
     }
     if (change.selection) on_selection(change.clean);
     if (change.unsure && !unsure_noted) {

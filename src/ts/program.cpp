@@ -95,6 +95,13 @@ const channel_facts* program_facts::channel() const {
   return nullptr;
 }
 
+std::vector<uint16_t> program_reader::wanted() const {
+  std::vector<uint16_t> out{0, 0x11, 0x14, 0x1ffb};
+  for (const auto& [pid, assembler] : assemblers_)
+    if (pid != 0 && !is_fixed(pid)) out.push_back(pid);
+  return out;
+}
+
 program_change program_reader::push(packet_view packet) {
   program_change out;
   const uint16_t pid = packet.pid();

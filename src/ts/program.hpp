@@ -72,6 +72,8 @@ public:
 
   /// True if packets of this PID go to push().
   bool wants(uint16_t pid) const { return pid == 0 || assemblers_.contains(pid) || is_fixed(pid); }
+  /// All of them.
+  std::vector<uint16_t> wanted() const;
   /// One packet of a wanted PID, without transport_error.
   program_change push(packet_view packet);
   /// Input was missed: sections under way are dropped; facts stay.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "ts/internal/checks.hpp"
+#include "ts/internal/scan.hpp"
 #include "ts/time.hpp"
 
 namespace ec::ts::internal {
@@ -10,22 +11,6 @@ namespace {
 
 constexpr unsigned frames_to_arm = 3;
 constexpr unsigned crc_to_arm = 4;
-
-/// CRC-16 of AC-3 [A/52 7.10.1]: over a frame behind its sync word, its own CRC words included, the result is 0.
-constexpr std::array<uint16_t, 256> crc_table = [] {
-  std::array<uint16_t, 256> t{};
-  for (unsigned i = 0; i < 256; ++i) {
-    auto c = static_cast<uint16_t>(i << 8);
-    for (int bit = 0; bit < 8; ++bit) c = static_cast<uint16_t>(c & 0x8000 ? c << 1 ^ 0x8005 : c << 1);
-    t[i] = c;
-  }
-  return t;
-}();
-
-uint16_t crc16(uint16_t crc, std::span<const uint8_t> in) {
-  for (const uint8_t b : in) crc = static_cast<uint16_t>(crc << 8 ^ crc_table[(crc >> 8 ^ b) & 0xff]);
-  return crc;
-}
 
 // kbit/s by frmsizecod / 2 [A/52 table 5.18].
 constexpr std::array<uint16_t, 19> ac3_rates{32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640};
@@ -125,7 +110,7 @@ void audio_check::frame_begin() {
   ++good_;
   left_ = current_.bytes - header_bytes();
   if (kind_ == codec::ac3) {
-    crc_ = crc16(0, std::span(head_).subspan(2, header_bytes() - 2));
+    crc_ = crc16_ac3(0, std::span(head_).subspan(2, header_bytes() - 2));
   }
   if (pes_pts_) {
     if (frame_pts_ && current_.rate > 0) {
@@ -169,7 +154,7 @@ check_outcome audio_check::payload(std::span<const uint8_t> in) {
   while (!in.empty()) {
     if (left_ > 0) {
       const size_t n = std::min(left_, in.size());
-      if (kind_ == codec::ac3) crc_ = crc16(crc_, in.first(n));
+      if (kind_ == codec::ac3) crc_ = crc16_ac3(crc_, in.first(n));
       left_ -= n;
       in = in.subspan(n);
       if (left_ == 0) frame_end();

@@ -92,14 +92,15 @@ void chunk_builder::begin(const layout& l) {
 }
 
 void chunk_builder::put(const uint8_t* packet, uint64_t position_after) {
-  if (open_.capacity() < base::limits::piece_bytes) open_.reserve(base::limits::piece_bytes);
-  const size_t at = open_.size();
-  open_.insert(open_.end(), packet, packet + packet_bytes);
+  if (!open_) open_ = std::make_shared_for_overwrite<uint8_t[]>(base::limits::piece_bytes);
+  std::memcpy(open_.get() + filled_, packet, packet_bytes);
+  filled_ += packet_bytes;
   ++packets_;
-  if (at + packet_bytes < base::limits::piece_bytes) return;
-  pieces_.push_back(base::bytes::adopt(std::move(open_)));
+  if (filled_ < base::limits::piece_bytes) return;
+  const std::span<const uint8_t> whole(open_.get(), filled_);
+  pieces_.push_back(base::bytes::share(std::move(open_), whole));
   ends_.push_back(position_after);
-  open_ = {};
+  filled_ = 0;
 }
 
 bool chunk_builder::append(const layout& l, packet_view packet, uint64_t position, std::optional<uint64_t> decode_time) {
@@ -147,11 +148,11 @@ bool chunk_builder::append(const layout& l, packet_view packet, uint64_t positio
 
 void chunk_builder::close(uint64_t position) {
   end = position;
-  if (open_.empty()) return;
-  open_.shrink_to_fit();
-  pieces_.push_back(base::bytes::adopt(std::move(open_)));
+  if (filled_ == 0) return;
+  pieces_.push_back(base::bytes::copy(std::span(open_.get(), filled_))); // no longer than it has to be
   ends_.push_back(position);
-  open_ = {};
+  open_.reset();
+  filled_ = 0;
 }
 
 std::vector<uint8_t> chunk_builder::cut_tail(size_t from) {
@@ -163,14 +164,14 @@ std::vector<uint8_t> chunk_builder::cut_tail(size_t from) {
         tail.insert(tail.end(), part.begin() + static_cast<ptrdiff_t>(at), part.begin() + static_cast<ptrdiff_t>(at + packet_bytes));
   };
   for (size_t place = keep_pieces; place < pieces_.size(); ++place) take(pieces_[place], place * base::limits::piece_packets);
-  take(open_, pieces_.size() * base::limits::piece_packets);
+  take({open_.get(), filled_}, pieces_.size() * base::limits::piece_packets);
+  filled_ = (from - keep_pieces * base::limits::piece_packets) * packet_bytes;
   if (keep_pieces < pieces_.size()) {
-    const auto part = pieces_[keep_pieces].span();
-    open_.assign(part.begin(), part.end());
+    if (!open_) open_ = std::make_shared_for_overwrite<uint8_t[]>(base::limits::piece_bytes);
+    std::memcpy(open_.get(), pieces_[keep_pieces].data(), filled_);
     pieces_.resize(keep_pieces);
     ends_.resize(keep_pieces);
   }
-  open_.resize((from - keep_pieces * base::limits::piece_packets) * packet_bytes);
   packets_ = from;
   std::erase_if(written_, [&](size_t w) { return w >= from; });
   return tail;
@@ -179,7 +180,7 @@ std::vector<uint8_t> chunk_builder::cut_tail(size_t from) {
 void chunk_builder::clear() {
   pieces_.clear();
   ends_.clear();
-  open_.clear();
+  filled_ = 0;
   written_.clear();
   packets_ = 0;
   last_pcr_.reset();

@@ -61,7 +61,8 @@ private:
 
   std::vector<base::bytes> pieces_;
   std::vector<uint64_t> ends_;
-  std::vector<uint8_t> open_;
+  std::shared_ptr<uint8_t[]> open_; ///< the piece under way: room for a whole one, or none yet
+  size_t filled_ = 0;               ///< bytes of it
   std::vector<size_t> written_; ///< packet numbers of PCRs written here
   size_t packets_ = 0;
   std::optional<uint64_t> last_pcr_;

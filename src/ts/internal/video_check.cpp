@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "ts/internal/checks.hpp"
+#include "ts/internal/scan.hpp"
 #include "ts/time.hpp"
 
 namespace ec::ts::internal {
@@ -176,13 +177,7 @@ check_outcome video_check::payload(std::span<const uint8_t> in) {
   // A start code may lie across the border between two packets.
   if (zeros_ >= 2 && in.size() >= 1 && p[0] == 1) start_code(p + 1, end);
   else if (zeros_ >= 1 && in.size() >= 2 && p[0] == 0 && p[1] == 1) start_code(p + 2, end);
-  const uint8_t* q = p + 2;
-  while (q < end) {
-    q = static_cast<const uint8_t*>(std::memchr(q, 1, static_cast<size_t>(end - q)));
-    if (!q) break;
-    if (q[-1] == 0 && q[-2] == 0) start_code(q + 1, end);
-    ++q;
-  }
+  for (const uint8_t* q = find_start_code(p, end); q != end; q = find_start_code(q + 3, end)) start_code(q + 3, end);
   unsigned zeros = 0;
   while (zeros < 2 && zeros < in.size() && end[-1 - static_cast<ptrdiff_t>(zeros)] == 0) ++zeros;
   if (in.size() < 2 && zeros == in.size()) zeros = std::min(2u, zeros + zeros_);
