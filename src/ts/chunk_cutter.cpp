@@ -1,24 +1,17 @@
 #include "ts/chunk_cutter.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <deque>
 #include <utility>
 
 #include "ts/broadcast_clock.hpp"
-#include "ts/internal/checks.hpp"
-#include "ts/internal/chunk_builder.hpp"
+#include "ts/internal/carried_stream.hpp"
+#include "ts/internal/chunk_queue.hpp"
 
 namespace ec::ts {
 namespace {
 
-using internal::audio_check;
-using internal::check_outcome;
-using internal::chunk_builder;
-using internal::video_check;
-
-constexpr uint8_t no_counter = 0xff;
-constexpr uint64_t nowhere = ~uint64_t{0};
+using internal::carried_stream;
+using internal::no_counter;
 
 /// A stream that was silent for so long is not waited for before a piece is released.
 constexpr int64_t rare_after = pts_hz;
@@ -29,40 +22,6 @@ constexpr uint64_t counter_span = 16;
 
 /// What a packet of a PID is for.
 enum class role : uint8_t { other, tables, carried, null };
-
-/// One carried PID.
-struct stream_state {
-  program_stream facts;
-  bool reference = false;
-  bool is_video = false;
-  video_check video;
-  audio_check audio;
-  uint8_t counter = no_counter;
-  std::array<uint8_t, packet_bytes> last{}; ///< to tell a repeat from a loss of 15
-  uint64_t safe = 0;     ///< before this position nothing of the PID is in doubt
-  uint64_t packets = 0;
-  int64_t last_time = 0; ///< reference time at its last packet
-  bool scrambled_noted = false;
-  // The PES packet under way
-  bool in_pes = false;        ///< its header was read
-  bool header_pending = false;
-  std::vector<uint8_t> header;
-  std::optional<uint64_t> pts;
-  bool random_access = false; ///< the indicator of its first packet
-  uint64_t pes_want = 0, pes_got = 0;
-  unsigned pes_good = 0;
-
-  explicit stream_state(const program_stream& s) :
-    facts(s), is_video(ts::is_video(s.kind)), video(s.kind), audio(s.kind) {}
-
-  void lost() {
-    video.lost();
-    audio.lost();
-    in_pes = header_pending = false;
-    header.clear();
-    pes_want = pes_got = 0;
-  }
-};
 
 std::string hex_pid(uint16_t pid) {
   static constexpr char digits[] = "0123456789abcdef";
@@ -95,7 +54,7 @@ struct chunk_cutter::state {
   std::vector<uint64_t> last_position = std::vector<uint64_t>(pid_count, 0); ///< of PIDs that are not carried
 
   // The program
-  std::vector<stream_state> streams;
+  std::vector<carried_stream> streams;
   internal::layout layout;
   bool unsure_noted = false;
 
@@ -115,10 +74,7 @@ struct chunk_cutter::state {
   bool broken = false;                ///< the next chunk does not continue the last one
   bool any_chunk = false;
 
-  // Chunks that are finished but not yet certain, and the one under way at the back. The one under way may be no chunk:
-  // then it only keeps what came since the last possible beginning.
-  std::deque<chunk_builder> chunks = std::deque<chunk_builder>(1);
-  bool open = false;
+  internal::chunk_queue chunks{counters};
   bool tail_only = true;
 
   base::mono_time now{};
@@ -217,14 +173,11 @@ struct chunk_cutter::state {
     if (had) {
       // What is under way has the old streams: no receiver can call it whole. If a PMT was missed, the change may be
       // older than the last boundary.
-      uint64_t from = chunks.back().start;
-      if (!clean)
-        for (const auto& c : chunks) from = std::min(from, c.start);
-      doubt(from, position + 1, damage::program_change);
+      doubt(clean ? chunks.back().start : std::min(chunks.oldest(), chunks.back().start), position + 1, damage::program_change);
       broken = true;
     }
     for (auto& s : streams) roles[s.facts.pid] = reader_of_program.wants(s.facts.pid) ? role::tables : role::other;
-    std::vector<stream_state> next;
+    std::vector<carried_stream> next;
     next.reserve(facts.streams.size());
     for (const auto& f : facts.streams) {
       if (roles[f.pid] == role::tables) continue; // a PID of tables cannot be a stream
@@ -300,18 +253,18 @@ struct chunk_cutter::state {
 
   // ---- the streams of the program
 
-  void carry(stream_state& s, packet_view p) {
+  void carry(carried_stream& s, packet_view p) {
     if (!p.has_payload()) { // law 4
       ++counters.payload_less;
       return;
     }
     const uint8_t cc = p.continuity_counter();
     if (s.counter != no_counter && cc != ((s.counter + 1) & 15)) {
-      if (cc == s.counter && is_repeat(p, packet_view(s.last.data()))) return;
+      if (cc == s.counter && s.repeats(p)) return;
       gap(s, damage::continuity);
     }
     s.counter = cc;
-    std::memcpy(s.last.data(), p.data(), packet_bytes);
+    s.remember(p);
     ++s.packets;
     ++counters.carried;
     s.last_time = reference_time;
@@ -321,74 +274,33 @@ struct chunk_cutter::state {
     } else if (here - reference_last > stalled_after) {
       on_stalled();
     }
-    const size_t offset = p.payload_offset();
     if (p.scrambling()) return on_scrambled(s, p, here);
 
-    check_outcome found;
-    std::span<const uint8_t> payload{p.data() + offset, packet_bytes - offset};
-    std::optional<uint64_t> starts; // decoding time of the reference's PES packet that starts here
-    if (p.payload_unit_start()) {
-      if (s.reference) begin_candidate(here);
-      end_pes(s, found);
-      s.header.clear();
-      s.header_pending = true;
-      s.in_pes = false;
-      s.pts.reset();
-      s.random_access = p.random_access_indicator();
-    }
-    if (s.header_pending) {
-      pes_header head;
-      const bool whole = s.header.empty();
-      if (!whole) s.header.insert(s.header.end(), payload.begin(), payload.end());
-      const std::span<const uint8_t> in = whole ? payload : std::span<const uint8_t>(s.header);
-      switch (parse_pes_header(in, head)) {
-      case pes_parse::ok:
-        begin_pes(s, head, found);
-        if (whole && s.reference) starts = head.decode_time();
-        s.header_pending = false;
-        // What of the payload is behind the header lies in this packet: the header was not whole before it.
-        payload = payload.last(in.size() - head.header_bytes);
-        s.header.clear();
-        break;
-      case pes_parse::need_more:
-        if (whole) s.header.assign(payload.begin(), payload.end());
-        payload = {};
-        break;
-      case pes_parse::malformed:
-        ++counters.pes_malformed;
-        s.header_pending = false;
-        s.header.clear();
-        payload = {};
-        break;
-      }
-    }
-    store(p, here, starts);
-    if (s.in_pes && !payload.empty()) {
-      s.pes_got += payload.size();
-      found.add(s.is_video ? s.video.payload(payload) : s.audio.payload(payload));
-    }
-    if (!s.is_video && s.reference && p.payload_unit_start() && s.in_pes) {
-      found.decided = true;
-      found.random_access = s.pts.has_value();
-    }
+    if (s.reference && p.payload_unit_start()) begin_candidate(here);
+    const auto seen = s.take(p);
+    const auto& found = seen.found;
+    if (seen.malformed) ++counters.pes_malformed;
+    if (s.reference && seen.begun) on_reference(*seen.begun);
+    // Decoding time of the reference's PES packet that starts here.
+    store(p, here, s.reference && seen.at_start ? seen.begun->decode_time() : std::nullopt);
     if (found.failed) {
       ++counters.check_failures;
       gap(s, damage::stream_check);
     } else if (found.sync) {
       s.safe = here;
     }
-    if (s.reference && found.decided && found.random_access && start.valid && s.pts) on_point(*s.pts);
+    if (s.reference && found.decided && found.random_access && start.valid && s.pts()) on_point(*s.pts());
     if (found.sync || found.failed) settle();
   }
 
-  void gap(stream_state& s, damage why) {
+  void gap(carried_stream& s, damage why) {
     doubt(s.safe, position + 1, why);
     s.safe = position;
     s.lost();
     if (s.reference) missed_since_point = gap_since_point = true;
   }
 
-  void on_scrambled(stream_state& s, packet_view p, uint64_t here) {
+  void on_scrambled(carried_stream& s, packet_view p, uint64_t here) {
     if (!s.scrambled_noted) {
       s.scrambled_noted = true;
       say("scrambled", "pid=" + hex_pid(s.facts.pid));
@@ -402,14 +314,9 @@ struct chunk_cutter::state {
     start = {true, chunks.back().packets(), here};
   }
 
-  void begin_pes(stream_state& s, const pes_header& head, check_outcome& found) {
-    s.in_pes = true;
-    s.pts = head.pts;
-    s.pes_got = 0;
-    // PES_packet_length counts from behind itself: the rest of the header, then the payload.
-    s.pes_want = head.length > head.header_bytes - 6 ? head.length - (head.header_bytes - 6) : 0;
-    found.add(s.is_video ? s.video.pes_start(head, s.random_access) : s.audio.pes_start(head));
-    if (!s.reference || !head.pts) return;
+  /// A PES packet of the reference starts.
+  void on_reference(const pes_header& head) {
+    if (!head.pts) return;
     const uint64_t dts = *head.decode_time();
     if (reference_dts) {
       const int64_t step = pts_step(*reference_dts, dts);
@@ -419,23 +326,12 @@ struct chunk_cutter::state {
     reference_pts = head.pts;
   }
 
-  /// The PES packet under way is over: its length must be what its header promised.
-  void end_pes(stream_state& s, check_outcome& found) {
-    if (!s.in_pes || s.pes_want == 0) return;
-    if (s.pes_got == s.pes_want) {
-      if (s.pes_good < 4) ++s.pes_good;
-    } else {
-      if (s.pes_good >= 4) found.failed = true;
-      s.pes_good = 0;
-    }
-  }
-
   void store(packet_view p, uint64_t here, std::optional<uint64_t> starts) {
     auto& c = chunks.back();
     if (tail_only && !start.valid) return;
     if (c.append(layout, p, here, starts)) ++counters.written_pcrs;
     if (!tail_only && c.bytes() > config.chunk_bytes_max) {
-      mark(c, damage::too_large);
+      chunks.mark(c, damage::too_large, *out);
       c.clear();
       tail_only = true;
       start.valid = false;
@@ -448,7 +344,7 @@ struct chunk_cutter::state {
   void on_stalled() {
     say("stalled", "pid=" + hex_pid(layout.reference_pid));
     reference_last = position;
-    doubt(chunks.front().start, position + 1, damage::stalled);
+    doubt(chunks.oldest(), position + 1, damage::stalled);
     missed_since_point = gap_since_point = true;
     chunks.back().clear();
     tail_only = true;
@@ -475,20 +371,15 @@ struct chunk_cutter::state {
     }
     if (index <= *last_index) return;
     last_index = index;
-    if (!open && !certain) return; // law 1: the next one may be certain
+    if (!chunks.open() && !certain) return; // law 1: the next one may be certain
     cut(static_cast<uint64_t>(index), time, pts, certain);
   }
 
   void cut(uint64_t index, int64_t time, uint64_t pts, bool certain) {
     auto& before = chunks.back();
     const auto tail = before.cut_tail(start.packet);
-    if (open) {
-      before.duration = time - before.first_time;
-      before.close(start.position);
-      chunks.emplace_back();
-    } else {
-      before = chunk_builder();
-    }
+    before.duration = time - before.first_time;
+    chunks.end(start.position);
     auto& c = chunks.back();
     c.index = index;
     c.first_pts = pts;
@@ -499,7 +390,7 @@ struct chunk_cutter::state {
     c.discontinuity = std::exchange(broken, false);
     c.certain = certain;
     c.broadcast_unix_ms = clock.unix_ms_at(pts);
-    open = true;
+    chunks.begin();
     any_chunk = true;
     tail_only = false;
     c.begin(layout);
@@ -515,22 +406,18 @@ struct chunk_cutter::state {
       if (c.append(layout, p, at, starts)) ++counters.written_pcrs;
     }
     start.packet = layout.tables.size() / packet_bytes;
-    if (!certain) mark(c, damage::uncertain_boundary);
+    if (!certain) chunks.mark(c, damage::uncertain_boundary, *out);
     settle();
   }
 
   /// The chunk under way ends here for a reason that is no boundary.
   void end_without_boundary() {
-    if (open) {
+    if (chunks.open()) {
       auto& c = chunks.back();
-      if (c.why == damage::none) mark(c, damage::end_of_input);
+      chunks.mark(c, damage::end_of_input, *out);
       c.duration = reference_pts && clock.locked() ? std::max<int64_t>(0, pts_step(c.first_pts, *reference_pts)) : 0;
-      c.close(position);
-      chunks.emplace_back();
-      open = false;
-    } else {
-      chunks.back() = chunk_builder();
     }
+    chunks.end(position);
     chunks.back().start = position;
     tail_only = true;
     start.valid = false;
@@ -539,33 +426,15 @@ struct chunk_cutter::state {
 
   // ---- certainty
 
-  void mark(chunk_builder& c, damage why) {
-    if (c.why != damage::none) return;
-    c.why = why;
-    if (c.opened_sent && !c.doubted_sent) {
-      c.doubted_sent = true;
-      out->push_back(chunk_doubted{c.index, why});
-    }
-  }
-
   /// Something may be missing between these positions.
   void doubt(uint64_t from, uint64_t to, damage why) {
-    if (from < chunks.front().start && any_chunk) ++counters.late_damage;
-    for (auto& c : chunks) {
-      if (!open && &c == &chunks.back()) break;
-      if (c.end.value_or(nowhere) > from && c.start < to) mark(c, why);
-    }
+    if (chunks.doubt(from, to, why, *out) && any_chunk) ++counters.late_damage;
   }
 
   /// The same, of an unknown PID.
   void doubt_all(uint64_t from, damage why) {
     doubt(from, position + 1, why);
     missed_since_point = gap_since_point = true;
-  }
-
-  void announce(chunk_builder& c) {
-    if (std::exchange(c.opened_sent, true)) return;
-    out->push_back(chunk_opened{c.index, c.first_pts, c.era, c.synced, c.discontinuity, c.certain});
   }
 
   /// Releases what is certain now.
@@ -575,31 +444,7 @@ struct chunk_cutter::state {
       const bool rare = s.counter == no_counter || (!s.reference && reference_time - s.last_time > rare_after);
       if (!rare) safe = std::min(safe, s.safe);
     }
-    for (;;) {
-      auto& c = chunks.front();
-      const bool under_way = chunks.size() == 1;
-      if (under_way && !open) return;
-      if (c.why == damage::none) {
-        while (c.released < c.pieces().size() && c.piece_end(c.released) <= safe) {
-          announce(c);
-          ++counters.pieces;
-          out->push_back(piece_released{c.index, static_cast<uint32_t>(c.released), c.pieces()[c.released]});
-          ++c.released;
-        }
-      }
-      if (under_way || !c.end) return;
-      if (c.why == damage::none && *c.end > safe) return;
-      announce(c);
-      if (c.why == damage::none) {
-        ++counters.chunks_whole;
-        out->push_back(chunk_whole{c.index, static_cast<uint32_t>(c.pieces().size()), c.bytes(), c.duration, c.broadcast_unix_ms, now});
-      } else {
-        ++counters.chunks_damaged;
-        ++counters.damaged_by[static_cast<size_t>(c.why)];
-        out->push_back(chunk_damaged{c.index, c.why, static_cast<uint32_t>(c.released), c.pieces(), c.duration, c.broadcast_unix_ms});
-      }
-      chunks.pop_front();
-    }
+    chunks.settle(safe, now, *out);
   }
 
   // ---- input
@@ -611,10 +456,7 @@ struct chunk_cutter::state {
 
   /// Everything that is not certain by now never will be.
   void abandon(damage why) {
-    for (auto& c : chunks) {
-      if (!open && &c == &chunks.back()) break;
-      mark(c, why);
-    }
+    chunks.doubt_everything(why, *out);
     end_without_boundary();
     broken = any_chunk;
     last_index.reset();
@@ -691,9 +533,7 @@ std::map<uint16_t, uint64_t> chunk_cutter::pid_packets() const {
 }
 
 size_t chunk_cutter::bytes_held() const {
-  size_t n = 0;
-  for (const auto& c : s_->chunks) n += c.bytes();
-  return n;
+  return s_->chunks.bytes();
 }
 
 } // namespace ec::ts
