@@ -32,7 +32,7 @@ public:
 
 private:
   caf::result<edge_credit> on(const ts_burst& burst) {
-    const auto now = base::mono_now();
+    const auto now = clock().now();
     events_.clear();
     if (burst.gap && began_) cutter_.source_gap(now, events_); // in front of the first byte nothing is missing
     began_ = began_ || !burst.data.empty();
@@ -85,7 +85,7 @@ private:
     if (!sealed) return; // this node offers no damaged versions
     const auto& objects = sealed.value().objects;
     for (size_t i = 0; i < objects.size(); ++i) push(chunk_track::damaged, objects[i], i + 1 == objects.size());
-    summarise(sealed.value().chunk, e.broadcast_unix_ms, base::mono_now());
+    summarise(sealed.value().chunk, e.broadcast_unix_ms, clock().now());
   }
 
   void on_event(const ts::note& e) {

@@ -89,8 +89,8 @@ private:
 
 } // namespace
 
-hls_writer_actor spawn_hls_writer(caf::actor_system& sys, hls::writer_config config, observer_actor observer) {
-  return sys.spawn<hls_writer, caf::detached>(std::move(config), std::move(observer));
+hls_writer_actor spawn_hls_writer(caf::actor_system& sys, hls::writer_config config, observer_actor observer, placement where) {
+  return spawn_at<hls_writer>(sys, where, std::move(config), std::move(observer));
 }
 
 } // namespace ec::actors

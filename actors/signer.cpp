@@ -117,8 +117,9 @@ private:
 
 } // namespace
 
-signer_actor spawn_signer(caf::actor_system& sys, signer_config config, manifest_publisher_actor publisher, observer_actor observer) {
-  return sys.spawn<signer, caf::detached>(std::move(config), std::move(publisher), std::move(observer));
+signer_actor spawn_signer(caf::actor_system& sys, signer_config config, manifest_publisher_actor publisher, observer_actor observer,
+  placement where) {
+  return spawn_at<signer>(sys, where, std::move(config), std::move(publisher), std::move(observer));
 }
 
 } // namespace ec::actors

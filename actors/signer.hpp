@@ -5,6 +5,7 @@
 
 #include "actors/manifest_publisher.hpp"
 #include "actors/messages.hpp"
+#include "actors/placement.hpp"
 #include "actors/report.hpp"
 #include "crypto/keys.hpp"
 #include "manifest/signer.hpp"
@@ -28,7 +29,8 @@ struct signer_config {
   edge_config edge;
 };
 
-/// Runs on a thread of its own: it writes its state to disk.
-signer_actor spawn_signer(caf::actor_system& sys, signer_config config, manifest_publisher_actor publisher, observer_actor observer);
+/// Rather on a thread of its own: it writes its state to disk.
+signer_actor spawn_signer(caf::actor_system& sys, signer_config config, manifest_publisher_actor publisher, observer_actor observer,
+  placement where = placement::own_thread);
 
 } // namespace ec::actors

@@ -36,7 +36,7 @@ public:
       },
       [this](tick_atom) {
         armed_.reset();
-        carry_out(receiver_.tick(base::mono_now()));
+        carry_out(receiver_.tick(clock().now()));
       },
       [this](retry_atom, uint32_t source) { ask_missing(source); },
       [this](status_atom) { return subscriber_status{receiver_.counters(), receiver_.status()}; },
@@ -76,7 +76,7 @@ private:
   void on(const session_event& e) {
     if (ended_ || e.source >= links_.size()) return;
     auto& l = links_[e.source];
-    const auto now = base::mono_now();
+    const auto now = clock().now();
     switch (e.what) {
     case session_event::kind::up: up(e, l); break;
     case session_event::kind::down: down(e, l); break;
@@ -114,7 +114,7 @@ private:
     l.requests.clear();
     ++l.generation;
     if (!e.text.empty()) send(observer_, report{"source-down", {{"source", sources_[e.source].address}, {"reason", e.text}}});
-    carry_out(receiver_.on_source_lost(e.source, base::mono_now()));
+    carry_out(receiver_.on_source_lost(e.source, clock().now()));
   }
 
   void ask_missing(uint32_t source) {
@@ -150,7 +150,7 @@ private:
   static object::track track_of(what t) { return t == what::chunks ? object::track::chunks : object::track::damaged; }
 
   void on_object(const session_event& e, what track) {
-    const auto now = base::mono_now();
+    const auto now = clock().now();
     const auto& o = e.object;
     if (o.status != moq::object_status::normal) return;
     if (track == what::manifests) {
@@ -198,7 +198,7 @@ private:
     if (it == l.requests.end()) return;
     const auto r = it->second;
     l.requests.erase(it);
-    const auto now = base::mono_now();
+    const auto now = clock().now();
     if (r.fetched_group) {
       const bool failed = e.what == session_event::kind::refused || e.code;
       const auto on = track_of(r.track);
@@ -307,7 +307,7 @@ private:
     const auto due = receiver_.deadline();
     if (!due || ended_ || (armed_ && *armed_ <= *due)) return;
     armed_ = due;
-    const auto wait = std::max(*due - base::mono_now(), base::mono_duration{0});
+    const auto wait = std::max(*due - clock().now(), base::mono_duration{0});
     delayed_send(this, std::chrono::ceil<std::chrono::milliseconds>(wait), tick_atom::value);
   }
 

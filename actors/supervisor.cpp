@@ -1,6 +1,7 @@
 #include "actors/supervisor.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/log.hpp"
 
@@ -12,10 +13,12 @@ public:
   supervisor(caf::actor_config& cfg, branch_spec spec, observer_actor observer) :
     supervisor_actor::base(cfg), spec_(std::move(spec)), observer_(std::move(observer)), backoff_(spec_.backoff_first) {
     set_down_handler([this](const caf::down_msg& down) { on_down(down); });
-    // Told to exit by the supervisor above: take the branch along.
+    // Told to exit by the supervisor above: it must not outlive what it waits for.
     set_exit_handler([this](const caf::exit_msg& msg) {
+      stopping_ = true;
+      leaving_ = msg.reason;
       end_children(msg.reason);
-      quit(msg.reason);
+      if (children_.empty()) quit(msg.reason);
     });
   }
 
@@ -25,11 +28,14 @@ public:
       [this](start_atom) {
         if (!stopping_) start();
       },
+      [this](status_atom) { return branch_status{spec_.name, restarts_, children_}; },
       [this](stop_atom) { stop(); },
     };
   }
 
   void on_exit() override {
+    // A kill does not ask the exit handler.
+    end_children(caf::exit_reason::kill);
     // What the branch's functions hold (handles of actors, mostly) must not outlive it.
     spec_ = {};
     children_.clear();
@@ -38,7 +44,7 @@ public:
 
 private:
   void start() {
-    started_ = base::mono_now();
+    started_ = clock().now();
     auto made = spec_.start(system());
     if (!made) {
       fault(made.error().message());
@@ -60,6 +66,10 @@ private:
       fault(to_text(down.reason));
       return;
     }
+    if (leaving_) {
+      if (children_.empty()) quit(*leaving_);
+      return;
+    }
     // It ended with a fault while it was asked to stop: what it would have ended must end all the same.
     if (!normal && children_.empty() && spec_.stop) spec_.stop(children_);
     if (spec_.ends_with_first && down.source == first_) end_children(caf::exit_reason::user_shutdown);
@@ -67,7 +77,7 @@ private:
   }
 
   void fault(const std::string& why) {
-    if (base::mono_now() - started_ > spec_.steady_after) backoff_ = spec_.backoff_first;
+    if (clock().now() - started_ > spec_.steady_after) backoff_ = spec_.backoff_first;
     ++restarts_;
     base::log::warn("supervisor", "branch-down",
       {{"branch", spec_.name}, {"reason", why}, {"restarts", restarts_}, {"retry_ms", backoff_.count()}});
@@ -99,15 +109,16 @@ private:
   std::vector<caf::actor> children_;
   caf::actor_addr first_;
   std::chrono::milliseconds backoff_;
-  base::mono_time started_;
+  caf::actor_clock::time_point started_;
   uint64_t restarts_ = 0;
   bool stopping_ = false;
+  std::optional<caf::error> leaving_; ///< told to exit, with this reason
 };
 
 } // namespace
 
-supervisor_actor spawn_supervisor(caf::actor_system& sys, branch_spec spec, observer_actor observer) {
-  return sys.spawn<supervisor, caf::detached>(std::move(spec), std::move(observer));
+supervisor_actor spawn_supervisor(caf::actor_system& sys, branch_spec spec, observer_actor observer, placement where) {
+  return spawn_at<supervisor>(sys, where, std::move(spec), std::move(observer));
 }
 
 } // namespace ec::actors

@@ -5,17 +5,27 @@
 #include <vector>
 
 #include "actors/atoms.hpp"
+#include "actors/placement.hpp"
 #include "actors/report.hpp"
-#include "base/clock.hpp"
 #include "base/result.hpp"
 
 namespace ec::actors {
 
+/// What a supervisor holds now.
+struct branch_status {
+  std::string name;
+  uint64_t restarts = 0;           ///< after faults, since its start
+  std::vector<caf::actor> running; ///< as `branch_spec::start` gave them, without those that ended; none: it waits to start anew
+};
+
 /// Keeps one branch of a topology alive: starts its actors, and when one of them ends with a fault, ends the others and starts
-/// the branch anew after a capped back-off. A branch whose actors all ended normally is done. The only layer that retries.
+/// the branch anew after a capped back-off. A branch whose actors all ended normally is done. However it ends itself, it takes its
+/// branch along. The only layer that retries.
 using supervisor_actor = caf::typed_actor<
   // Starts the branch (sent by the supervisor to itself; again after each back-off).
   caf::reacts_to<start_atom>,
+  // What runs now; never blocks.
+  caf::replies_to<status_atom>::with<branch_status>,
   // Ends the branch for good: its actors are asked to stop and the supervisor ends when they have.
   caf::reacts_to<stop_atom>>;
 
@@ -35,6 +45,9 @@ struct branch_spec {
   std::chrono::milliseconds steady_after{30'000}; ///< a branch that ran this long starts again with the first back-off
 };
 
-supervisor_actor spawn_supervisor(caf::actor_system& sys, branch_spec spec, observer_actor observer);
+supervisor_actor spawn_supervisor(caf::actor_system& sys, branch_spec spec, observer_actor observer,
+  placement where = placement::own_thread);
 
 } // namespace ec::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::branch_status)

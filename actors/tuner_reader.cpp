@@ -35,7 +35,7 @@ private:
   void read() {
     if (ended_) return;
     if (!source_ && !open()) return;
-    if (config_.duration.count() > 0 && base::mono_now() - started_ >= config_.duration) {
+    if (config_.duration.count() > 0 && clock().now() - started_ >= config_.duration) {
       end();
       return;
     }
@@ -66,7 +66,7 @@ private:
       return false;
     }
     source_ = std::move(opened).value();
-    started_ = base::mono_now();
+    started_ = clock().now();
     base::log::info("tuner_reader", "opened", {{"input", config_.input}});
     return true;
   }
@@ -97,8 +97,8 @@ private:
 
 } // namespace
 
-tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next) {
-  return sys.spawn<tuner_reader, caf::detached>(std::move(config), std::move(next));
+tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next, placement where) {
+  return spawn_at<tuner_reader>(sys, where, std::move(config), std::move(next));
 }
 
 } // namespace ec::actors

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "actors/chunker.hpp"
+#include "actors/placement.hpp"
 #include "actors/report.hpp"
 #include "tuner/source.hpp"
 
@@ -25,7 +26,8 @@ struct tuner_reader_config {
   edge_config edge;
 };
 
-/// Runs on a thread of its own: devices block.
-tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next);
+/// Rather on a thread of its own: devices block.
+tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next,
+  placement where = placement::own_thread);
 
 } // namespace ec::actors

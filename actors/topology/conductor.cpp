@@ -11,6 +11,7 @@ public:
   conductor(caf::actor_config& cfg, running_topology topology) : conductor_actor::base(cfg) {
     for (auto& stage : topology.stages)
       if (!stage.empty()) stages_.push_back(std::move(stage));
+    keep_ = std::move(topology.keep);
     set_down_handler([this](const caf::down_msg& down) { on_down(down); });
   }
 
@@ -18,7 +19,14 @@ public:
     for (const auto& stage : stages_)
       for (const auto& a : stage) monitor(a);
     if (stages_.empty()) quit();
+    else self_ = caf::actor_cast<caf::strong_actor_ptr>(this); // nobody has to hold it until it has done its work
     return {[this](stop_atom) { stop_first(); }};
+  }
+
+  void on_exit() override {
+    stages_.clear();
+    keep_.clear();
+    self_ = nullptr;
   }
 
 private:
@@ -39,6 +47,8 @@ private:
   }
 
   std::deque<std::vector<caf::actor>> stages_;
+  std::vector<std::shared_ptr<void>> keep_;
+  caf::strong_actor_ptr self_;
 };
 
 } // namespace

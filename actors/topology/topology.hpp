@@ -36,7 +36,8 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
 base::result<running_topology> all_in_one(caf::actor_system& sys, const publish_config& publish, subscribe_config subscribe,
   observer_actor observer);
 
-/// Ends a topology stage by stage; ends itself when the last stage has ended.
+/// Ends a topology stage by stage; ends itself, and lets go of the loops, when the last stage has ended. Lives until then, whether or
+/// not somebody holds it.
 using conductor_actor = caf::typed_actor<
   // Asks the first stage that still runs to stop.
   caf::reacts_to<stop_atom>>;

@@ -1,0 +1,147 @@
+#include "actors/edge.hpp"
+
+#include <doctest/doctest.h>
+
+#include "actors/manifest_publisher.hpp"
+#include "tests/support/actor_bench.hpp"
+
+using namespace ec;
+using actors::edge_config, actors::edge_policy, actors::manifest_item;
+
+namespace {
+
+using item_edge = actors::edge<manifest_item, actors::manifest_publisher_actor>;
+
+/// What the test sees of an edge in an actor.
+struct edge_view {
+  item_edge* edge = nullptr;
+  size_t rooms = 0;
+  std::vector<uint64_t> dropped;
+};
+
+/// Pushes what it is sent; `epoch` is the group.
+class pusher final : public caf::event_based_actor {
+public:
+  pusher(caf::actor_config& cfg, edge_config config, const caf::actor& sink, std::shared_ptr<edge_view> view) :
+    caf::event_based_actor(cfg), edge_(config, caf::actor_cast<actors::manifest_publisher_actor>(sink)), view_(std::move(view)) {
+    view_->edge = &edge_;
+    edge_.on_room([this] { ++view_->rooms; });
+    edge_.on_drop([this](uint64_t group) { view_->dropped.push_back(group); });
+  }
+  caf::behavior make_behavior() override {
+    return {
+      [this](const manifest_item& item) { edge_.push(this, item, item.epoch); },
+      [this](actors::stop_atom) { edge_.close(this); },
+    };
+  }
+  void on_exit() override { edge_.release(); }
+
+private:
+  item_edge edge_;
+  std::shared_ptr<edge_view> view_;
+};
+
+struct edge_bench : test::actor_bench {
+  explicit edge_bench(edge_config config) : to(sink<manifest_item>(true)), from(own(sys.spawn<pusher>(config, to.actor, view))) { run(); }
+
+  void push(uint64_t group, uint64_t object = 0) { send(from, manifest_item{.epoch = group, .object = object}); }
+  std::vector<uint64_t> groups() const {
+    std::vector<uint64_t> out;
+    for (const auto& i : to.taken->items) out.push_back(i.epoch);
+    return out;
+  }
+
+  std::shared_ptr<edge_view> view = std::make_shared<edge_view>();
+  test::sink_handle<manifest_item> to;
+  caf::actor from;
+};
+
+using groups = std::vector<uint64_t>;
+
+} // namespace
+
+TEST_CASE("an edge has no more than its window unanswered, and keeps the order") {
+  edge_bench bench({.window = 2, .waiting = 8});
+  for (uint64_t g = 1; g <= 5; ++g) bench.push(g);
+  CHECK(bench.groups() == groups{1, 2});
+  CHECK(bench.view->edge->counters().sent == 2);
+  bench.credit(bench.to, 1);
+  CHECK(bench.groups() == groups{1, 2, 3});
+  bench.credit(bench.to, 4);
+  CHECK(bench.groups() == groups{1, 2, 3, 4, 5});
+  CHECK_FALSE(bench.view->edge->idle());
+  bench.credit(bench.to, 4);
+  CHECK(bench.view->edge->idle());
+  CHECK(bench.view->edge->counters().sent == 5);
+  CHECK(bench.view->edge->counters().dropped_items == 0);
+  CHECK(bench.view->rooms == 5);
+}
+
+TEST_CASE("a lossless edge that is full says so and drops nothing") {
+  edge_bench bench({.window = 1, .waiting = 2, .policy = edge_policy::lossless});
+  bench.push(1);
+  bench.push(2);
+  CHECK_FALSE(bench.view->edge->full());
+  bench.push(3);
+  CHECK(bench.view->edge->full());
+  bench.push(4); // what was on its way when the source was told
+  bench.credit(bench.to, 1);
+  CHECK(bench.view->edge->full());
+  bench.credit(bench.to, 1);
+  CHECK_FALSE(bench.view->edge->full());
+  bench.credit(bench.to, 2);
+  CHECK(bench.groups() == groups{1, 2, 3, 4});
+  CHECK(bench.view->edge->counters().dropped_items == 0);
+}
+
+TEST_CASE("a live edge that is full drops its oldest whole group and counts it") {
+  edge_bench bench({.window = 1, .waiting = 4});
+  bench.push(1, 0); // on its way
+  for (const uint64_t object : {1u, 2u}) bench.push(1, object);
+  for (const uint64_t object : {0u, 1u}) bench.push(2, object);
+  CHECK(bench.view->dropped.empty());
+  bench.push(3, 0);
+  CHECK(bench.view->dropped == groups{1});
+  CHECK(bench.view->edge->counters().dropped_items == 2);
+  CHECK(bench.view->edge->counters().dropped_groups == 1);
+  bench.credit(bench.to, 4);
+  bench.credit(bench.to, 4);
+  bench.credit(bench.to, 4);
+  CHECK(bench.groups() == groups{1, 2, 2, 3});
+}
+
+TEST_CASE("a live edge that dropped the group that comes in right now takes nothing more of it") {
+  edge_bench bench({.window = 1, .waiting = 2});
+  bench.push(1);
+  for (uint64_t object = 0; object < 5; ++object) bench.push(2, object);
+  CHECK(bench.view->dropped == groups{2});
+  CHECK(bench.view->edge->counters().dropped_items == 5);
+  CHECK(bench.view->edge->counters().dropped_groups == 1);
+  bench.push(3);
+  bench.credit(bench.to, 1);
+  bench.credit(bench.to, 1);
+  CHECK(bench.groups() == groups{1, 3});
+}
+
+TEST_CASE("an edge whose sink is gone counts what failed and does not stand still") {
+  edge_bench bench({.window = 1, .waiting = 8});
+  caf::anon_send_exit(bench.to.actor, caf::exit_reason::kill);
+  bench.run();
+  for (uint64_t g = 1; g <= 3; ++g) bench.push(g);
+  CHECK(bench.view->edge->counters().failed == 3);
+  CHECK(bench.view->edge->idle());
+}
+
+TEST_CASE("a closing edge ends its actor when the last item is answered, not before") {
+  edge_bench bench({.window = 1, .waiting = 8});
+  const auto end = bench.watch(bench.from);
+  bench.push(1);
+  bench.push(2);
+  bench.send(bench.from, actors::stop_atom::value);
+  bench.credit(bench.to, 1);
+  CHECK_FALSE(end->ended);
+  bench.credit(bench.to, 1);
+  CHECK(end->ended);
+  CHECK_FALSE(end->reason);
+  CHECK(bench.groups() == groups{1, 2});
+}
