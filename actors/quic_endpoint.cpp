@@ -31,6 +31,9 @@ public:
     };
   }
 
+  /// The core joins the loop's thread when it goes: the last one to hold it must not be an actor of that loop.
+  void on_exit() override { core_ = nullptr; }
+
 private:
   void apply(const publish_op& op) {
     const auto now = base::mono_now();

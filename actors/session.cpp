@@ -35,7 +35,9 @@ public:
       [this](const fetch_request& r) {
         return link_->session().fetch(r.track, r.first, r.end, {});
       },
+      [this](tick_atom) { quit(fault_); },
       [this](stop_atom) {
+        if (ended_) return;
         if (connected_) link_->session().close(moq::session_code::no_error, "done");
         else end({});
       },
@@ -50,6 +52,7 @@ public:
       c->close(moq::session_code::no_error, "done");
       core_->adopt(std::move(link_));
     }
+    core_ = nullptr; // not to be its last holder: the core joins the thread that this runs on
   }
 
   // moq::upper_layer
@@ -98,8 +101,10 @@ private:
     if (ended_) return;
     ended_ = true;
     push({.what = session_event::kind::down, .text = fault});
-    if (fault.empty()) quit();
-    else quit(caf::make_error(caf::sec::runtime_error, dial_.address.authority() + ": " + fault));
+    if (!fault.empty()) fault_ = caf::make_error(caf::sec::runtime_error, dial_.address.authority() + ": " + fault);
+    // An actor that quits outside of its message handlers, as within a callback of the socket, is never cleaned up: nobody that
+    // watches it would learn of its end.
+    send(this, tick_atom::value);
   }
 
   std::shared_ptr<endpoint_core> core_;
@@ -108,6 +113,7 @@ private:
   std::unique_ptr<moq_link> link_;
   bool connected_ = false;
   bool ended_ = false;
+  caf::error fault_; ///< why it ended; none: in good order
 };
 
 } // namespace

@@ -36,6 +36,8 @@ using session_actor = caf::typed_actor<
   caf::replies_to<subscribe_request>::with<subscribe_ids>,
   // The answer is the request id.
   caf::replies_to<fetch_request>::with<uint64_t>,
+  // The connection is gone (sent to itself).
+  caf::reacts_to<tick_atom>,
   // Closes the session with NO_ERROR.
   caf::reacts_to<stop_atom>>;
 

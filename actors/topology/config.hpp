@@ -48,6 +48,7 @@ struct subscribe_config {
   std::string hls_mode = "window";              ///< window, event
   uint32_t hls_window = 6;                      ///< segments in a sliding playlist
   std::optional<uint64_t> stop_after;           ///< chunks
+  std::chrono::milliseconds patience{0};        ///< for a missing chunk, and for a whole one; 0: three chunk durations
   std::filesystem::path network_secret_file;
   std::string profile = "ts-v1";
   bool tls_insecure = false;

@@ -90,6 +90,7 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   receive.allow_damaged = plan.config.allow_damaged;
   receive.chunks_invalid_max = plan.config.max_invalid_chunks;
   receive.stop_after = plan.config.stop_after;
+  receive.patience = plan.config.patience;
   receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
   subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust), receive, {},
     {.window = 4, .waiting = 64, .policy = edge_policy::live}};
@@ -162,7 +163,7 @@ base::result<running_topology> all_in_one(caf::actor_system& sys, const publish_
   subscribe.trust = {out.signer};
   auto taken = subscriber(sys, subscribe, observer);
   if (!taken) {
-    spawn_conductor(sys, std::move(out)); // ends what was started
+    caf::anon_send(spawn_conductor(sys, std::move(out)), stop_atom::value); // ends what was started
     return fail(taken.error());
   }
   // The broadcast ends first, then the subscriber has all of it, then the sockets close.

@@ -44,6 +44,7 @@ const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
     make_setting("hls-mode", "window|event", "sliding window, or keep everything (window)", &c::hls_mode),
     make_setting("hls-window", "N", "segments in a sliding playlist (6)", &c::hls_window),
     make_setting("stop-after", "N", "end after N chunks (never)", &c::stop_after),
+    make_setting("patience-ms", "N", "wait so long for a chunk that is missing, or for a whole copy of a damaged one; 0: three chunks (0)", &c::patience),
     make_setting("network-secret-file", "FILE", "secret that the object keys are derived from, beside the stream id", &c::network_secret_file),
     make_setting("profile", "NAME", "chunk profile (ts-v1)", &c::profile),
     make_setting("tls-insecure", "", "accept any certificate of the peers (false)", &c::tls_insecure),

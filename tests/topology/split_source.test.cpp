@@ -1,0 +1,50 @@
+#include <doctest/doctest.h>
+
+#include "tests/support/data.hpp"
+#include "tests/support/topology.hpp"
+
+using namespace ec;
+
+TEST_CASE("manifests from one node and chunks from another make a verified recording") {
+  test::topology_bench bench;
+  auto manifests_only = bench.publish("leader");
+  manifests_only.publish_chunks = false;
+  const auto leader = bench.leader(manifests_only);
+  const auto relay = bench.relay(bench.publish("relay"));
+  auto wanted = bench.subscribe(*leader, *relay);
+  wanted.stop_after = 3;
+  const auto subscriber = bench.subscriber(wanted);
+
+  REQUIRE_MESSAGE(subscriber->ended(), subscriber->log().text());
+  const auto chunks = subscriber->log().all("chunk");
+  REQUIRE(chunks.size() == 3);
+  for (const auto& c : chunks) {
+    CHECK(test::flag_of(c, "verified"));
+    CHECK_FALSE(test::flag_of(c, "damaged"));
+    CHECK(test::text_of(c, "signer") == leader->signer());
+  }
+  CHECK(test::int_of(chunks[1], "chunk") == test::int_of(chunks[0], "chunk") + 1);
+  CHECK(test::int_of(chunks[2], "chunk") == test::int_of(chunks[1], "chunk") + 1);
+  CHECK(subscriber->log().count("rejected") == 0);
+  CHECK(subscriber->log().count("stopped") == 1);
+  const auto found = bench.verify();
+  CHECK(found.ok());
+  CHECK(found.ended);
+  CHECK(found.listed == 3);
+  CHECK(found.verified == 3);
+}
+
+TEST_CASE("chunks without manifests are not shown") {
+  test::topology_bench bench;
+  const auto relay = bench.relay(bench.publish("relay"));
+  const auto other = bench.leader(bench.publish("other"));
+  auto wanted = bench.subscribe(*relay, *relay);
+  wanted.trust = {other->signer()};
+  const auto subscriber = bench.subscriber(wanted);
+
+  REQUIRE_MESSAGE(subscriber->log().wait("no-manifest"), subscriber->log().text());
+  subscriber->stop();
+  REQUIRE(subscriber->ended());
+  CHECK(subscriber->log().count("chunk") == 0);
+  CHECK_FALSE(std::filesystem::exists(bench.hls() + "/index.m3u8"));
+}
