@@ -6,6 +6,7 @@
 #include "ts/broadcast_clock.hpp"
 #include "ts/internal/carried_stream.hpp"
 #include "ts/internal/chunk_queue.hpp"
+#include "ts/internal/pcr_check.hpp"
 
 namespace ec::ts {
 namespace {
@@ -58,6 +59,12 @@ struct chunk_cutter::state {
   internal::layout layout;
   bool unsure_noted = false;
 
+  // The program's clock
+  uint16_t clock_pid = null_pid;
+  internal::pcr_check pcrs;
+  uint64_t known_losses = 0;          ///< packets that counters showed as missing, any PID
+  int64_t pcr_time = 0;               ///< reference time at the last PCR
+
   // Boundaries
   uint64_t position = 0;              ///< carried packets so far
   int64_t reference_time = 0;         ///< 90 kHz of the reference's decoding times added up, jumps left out
@@ -103,14 +110,19 @@ struct chunk_cutter::state {
     if (p.scrambling()) ++counters.scrambled;
     const uint8_t cc = p.continuity_counter();
     const uint8_t before = std::exchange(last_counter[pid], cc);
+    const bool repeated = cc == before && p.has_payload();
     const bool skipped = before != no_counter && cc != before && cc != ((before + 1) & 15);
     if (skipped && !(flags & 0x80)) ++counters.continuity_errors; // an announced one is no error [13818-1 2.4.3.4]
-    else if (cc == before && p.has_payload()) ++counters.repeats;
+    else if (repeated) ++counters.repeats;
+    if (skipped) known_losses += static_cast<uint64_t>(std::max(0, ((cc - before - 1) & 15) - marked_errors[pid]));
+    const uint64_t here = position;
     if (what == role::carried) {
       carry(streams[slots[pid]], p);
       marked_errors[pid] = 0;
+      if (pid == clock_pid && p.has_pcr() && !repeated) on_pcr(p, here);
       return;
     }
+    if (pid == clock_pid && p.has_pcr() && !repeated) on_pcr(p, here);
     if (skipped) on_neighbour_gap(pid, (cc - before - 1) & 15);
     marked_errors[pid] = 0;
     last_position[pid] = position;
@@ -125,8 +137,21 @@ struct chunk_cutter::state {
     if (roles[pid] != role::carried) return;
     auto& s = streams[slots[pid]];
     doubt(s.safe, position + 1, damage::transport_error);
+    if (pid == clock_pid) pcrs.gap();
     if (s.reference) missed_since_point = gap_since_point = true;
     s.lost();
+  }
+
+  /// A PCR of the program, with `here` carried packets before it (law 5).
+  void on_pcr(packet_view p, uint64_t here) {
+    pcr_time = reference_time;
+    const uint64_t number = counters.packets + reader.counters().bad_sync + known_losses;
+    const uint64_t from = pcrs.proven();
+    if (!pcrs.push(*p.pcr(), number, here, p.has_payload())) {
+      ++counters.check_failures;
+      doubt_all(from, damage::stream_check);
+    }
+    settle();
   }
 
   /// A PID that is not carried lost `missing` packets or 16 more. If that many could have come with 16 of ours, ours
@@ -146,6 +171,7 @@ struct chunk_cutter::state {
     for (const auto& s : streams) from = std::min(from, s.safe);
     doubt_all(from, damage::resync);
     for (auto& s : streams) s.lost();
+    pcrs.lost();
     say("resync", "skipped_bytes=" + std::to_string(reader.counters().skipped_bytes));
   }
 
@@ -197,6 +223,8 @@ struct chunk_cutter::state {
     used.streams.clear();
     for (const auto& s : streams) used.streams.push_back(s.facts);
     layout = internal::make_layout(used);
+    clock_pid = facts.selected ? facts.pcr_pid : null_pid;
+    pcrs.restart();
     for (size_t i = 0; i < streams.size(); ++i) {
       roles[streams[i].facts.pid] = role::carried;
       slots[streams[i].facts.pid] = static_cast<uint8_t>(i);
@@ -297,6 +325,7 @@ struct chunk_cutter::state {
     doubt(s.safe, position + 1, why);
     s.safe = position;
     s.lost();
+    if (s.facts.pid == clock_pid) pcrs.gap();
     if (s.reference) missed_since_point = gap_since_point = true;
   }
 
@@ -444,6 +473,8 @@ struct chunk_cutter::state {
       const bool rare = s.counter == no_counter || (!s.reference && reference_time - s.last_time > rare_after);
       if (!rare) safe = std::min(safe, s.safe);
     }
+    // A clock that stopped vouches for nothing and is not waited for.
+    if (pcrs.armed() && reference_time - pcr_time <= rare_after) safe = std::min(safe, pcrs.proven());
     chunks.settle(safe, now, *out);
   }
 
@@ -469,6 +500,7 @@ struct chunk_cutter::state {
     }
     std::fill(last_counter.begin(), last_counter.end(), no_counter);
     std::fill(marked_errors.begin(), marked_errors.end(), uint8_t{0});
+    pcrs.lost();
     reader_of_program.lost();
     reference_dts.reset();
   }

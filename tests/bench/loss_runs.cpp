@@ -1,15 +1,19 @@
 // How many chunks are taken for whole and were not: seeded losses over the real captures.
-// Usage: loss_runs [runs [first-seed [data-root]]]. Prints one line per capture and the sum; each fault with its seed.
+// Usage: loss_runs [hidden] [runs [first-seed [data-root]]]. `hidden`: losses of 16, 32, ... 128 packets of the video's PID
+// alone, which no continuity counter shows; otherwise single packets and bursts of up to 400. Prints one line per capture and the sum; each fault with its seed.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string_view>
 
 #include "tests/support/ts_runs.hpp"
 
 int main(int argc, char** argv) {
   using namespace ec;
+  const bool hidden = argc > 1 && std::string_view(argv[1]) == "hidden";
+  if (hidden) --argc, ++argv;
   const uint64_t runs = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10'000;
   const uint64_t first = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   std::filesystem::path root = "../shared/data";
@@ -21,6 +25,7 @@ int main(int argc, char** argv) {
     const test::chunk_capture* capture;
     std::vector<uint8_t> data;
     test::cut_result full;
+    uint16_t video = 0;
     uint64_t runs = 0, damaged = 0;
     test::comparison sum{};
   };
@@ -30,6 +35,7 @@ int main(int argc, char** argv) {
     if (!in) continue;
     inputs.push_back({&c, {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}, {}});
     inputs.back().full = test::cut(test::config_of(c), inputs.back().data);
+    inputs.back().video = test::video_pid(test::config_of(c), inputs.back().data);
   }
   if (inputs.empty()) {
     std::printf("SKIPPED: loss_runs: no captures under %s\n", root.c_str());
@@ -39,7 +45,7 @@ int main(int argc, char** argv) {
     const uint64_t seed = first + run;
     std::mt19937_64 rng(seed);
     auto& in = inputs[run % inputs.size()];
-    const auto m = test::draw_loss(rng, in.data.size() / 188);
+    const auto m = hidden ? test::draw_hidden(rng, in.data.size() / 188, in.video) : test::draw_loss(rng, in.data.size() / 188);
     const auto part = test::cut(test::config_of(*in.capture), test::apply(in.data, m, rng));
     const auto c = test::compare(in.full, part);
     ++in.runs;

@@ -22,6 +22,7 @@ struct mux_options {
   bool audio = true;
   bool pcr_in_video = true;        ///< else on PID 0x200 without payload
   std::optional<int64_t> unix_ms;  ///< STT from this time on, each second
+  size_t picture_packets = 0;      ///< over 0: null packets fill each picture's time up to so many, a constant rate
   uint16_t video_pid = 0x100, audio_pid = 0x101;
   uint16_t program = 5;
 };
@@ -61,6 +62,10 @@ private:
     if (o_.audio)
       while (audio_samples_ * ts::pts_hz / 48'000 <= static_cast<int64_t>(count_) * o_.frame) audio();
     ++count_;
+    while (packets() < count_ * o_.picture_packets) {
+      begin(ts::null_pid, false, 0x10, 0);
+      out_.resize(out_.size() + 184, 0xff);
+    }
   }
 
   void audio() {

@@ -103,13 +103,24 @@ inline cut_result cut(const ts::cutter_config& config, std::span<const uint8_t> 
   return collect(std::move(events), cutter);
 }
 
+/// PID of the video of the program that is cut; 0 without one.
+inline uint16_t video_pid(const ts::cutter_config& config, std::span<const uint8_t> data) {
+  ts::chunk_cutter cutter(config);
+  std::vector<ts::cut_event> events;
+  cutter.push(data, {}, events);
+  for (const auto& s : cutter.program().streams)
+    if (ts::is_video(s.kind)) return s.pid;
+  return 0;
+}
+
 /// What reception does to whole packets.
 struct mishap {
-  enum kind { single, burst, marked, garbled, doubled } what = single;
+  enum kind { single, burst, hidden, marked, garbled, doubled } what = single;
   size_t at = 0;
   size_t count = 1;
+  uint16_t pid = 0; ///< hidden: the one PID that loses packets
   std::string text() const {
-    static constexpr const char* names[] = {"lost", "burst", "marked", "garbled", "doubled"};
+    static constexpr const char* names[] = {"lost", "burst", "hidden", "marked", "garbled", "doubled"};
     return std::string(names[what]) + " " + std::to_string(count) + " at packet " + std::to_string(at);
   }
 };
@@ -119,6 +130,13 @@ inline mishap draw_loss(std::mt19937_64& rng, size_t packets) {
   mishap m;
   m.what = rng() % 2 ? mishap::burst : mishap::single;
   m.count = m.what == mishap::burst ? 1 + rng() % 400 : 1;
+  m.at = rng() % packets;
+  return m;
+}
+
+/// A loss that no counter shows: a multiple of 16 packets, 16 to 128, of `pid` alone.
+inline mishap draw_hidden(std::mt19937_64& rng, size_t packets, uint16_t pid) {
+  mishap m{.what = mishap::hidden, .at = 0, .count = 16 * (1 + rng() % 8), .pid = pid};
   m.at = rng() % packets;
   return m;
 }
@@ -140,6 +158,15 @@ inline std::vector<uint8_t> apply(std::span<const uint8_t> data, const mishap& m
   std::vector<uint8_t> out;
   out.reserve(data.size() + 188);
   out.insert(out.end(), data.begin(), data.begin() + static_cast<ptrdiff_t>(from));
+  if (m.what == mishap::hidden) {
+    size_t left = m.count, at = from;
+    for (; at + 188 <= data.size() && left > 0; at += 188) {
+      if (ts::packet_view(data.data() + at).pid() == m.pid) --left;
+      else out.insert(out.end(), data.begin() + static_cast<ptrdiff_t>(at), data.begin() + static_cast<ptrdiff_t>(at + 188));
+    }
+    out.insert(out.end(), data.begin() + static_cast<ptrdiff_t>(at), data.end());
+    return out;
+  }
   if (m.what >= mishap::marked)
     for (size_t at = from; at + 188 <= to; at += 188) {
       std::vector<uint8_t> packet(data.begin() + static_cast<ptrdiff_t>(at), data.begin() + static_cast<ptrdiff_t>(at + 188));

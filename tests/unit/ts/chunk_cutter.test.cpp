@@ -178,6 +178,34 @@ TEST_CASE("law 5: the loss of sixteen packets of one PID shows though its counte
       }
 }
 
+TEST_CASE("law 5: at a constant rate the clock shows the loss of sixteen packets inside a slice") {
+  mux_options o;
+  o.picture_packets = 64;
+  const auto mux = ten_seconds(o);
+  const auto full = cut(one_second(), mux.bytes());
+  CHECK(full.whole.size() == 8);
+  CHECK(full.counters.check_failures == 0);
+  // The clock is the picture's first packet, so that these are all between two of them.
+  for (size_t picture = 91; picture < 118; ++picture) {
+    CAPTURE(picture);
+    const auto r = cut(one_second(), without(mux.bytes(), packets_of(mux, 0x100, mux.pictures()[picture] + 5, 16)));
+    CHECK(r.counters.continuity_errors == 0);
+    CHECK(why_of(r, 13) == damage::stream_check);
+    CHECK(test::compare(full, r).wrong == 0);
+    CHECK(test::compare(full, r).wrong_pieces == 0);
+    CHECK(r.whole.contains(11));
+    CHECK(r.whole.contains(15));
+  }
+  // Sixteen packets of another program, or null packets, that counters do not show either: nobody can know that.
+  const auto r = cut(one_second(), without(mux.bytes(), packets_of(mux, null_pid, mux.pictures()[100], 16)));
+  CHECK(why_of(r, 13) == damage::stream_check);
+  // A loss that counters do show says no more than they do.
+  const auto one = cut(one_second(), without(mux.bytes(), packets_of(mux, 0x100, mux.pictures()[100] + 5, 3)));
+  CHECK(one.counters.check_failures == 0);
+  CHECK(why_of(one, 13) == damage::continuity);
+  CHECK(one.whole.size() == 7);
+}
+
 TEST_CASE("repeated packets change nothing") {
   const auto mux = ten_seconds();
   const auto full = cut(one_second(), mux.bytes());
@@ -407,6 +435,24 @@ TEST_CASE("no chunk of a copy with lost, marked, garbled or doubled packets is t
     }
   }
   CHECK(compared > 1'000);
+}
+
+TEST_CASE("law 5: a loss inside a slice that takes a PCR shows where PCRs come at equal intervals") {
+  if (!test::test_data("ts/dvb")) return;
+  const auto& c = test::chunk_captures().at(4);
+  REQUIRE(std::string(c.file) == "dvb/fr-hd_h264_ac3_losses.ts"); // one slice to a picture, a PCR each 35 ms, no null packets
+  const auto data = test::read_file(*test::test_data(std::string("ts/") + c.file));
+  const auto full = cut(test::config_of(c), data);
+  for (const auto& [at, count] : {std::pair<size_t, size_t>{7289, 128}, {6422, 96}, {7209, 128}, {6247, 112}, {6077, 96}, {6192, 96}, {6441, 112}}) {
+    CAPTURE(at);
+    std::mt19937_64 rng;
+    const auto r = cut(test::config_of(c), test::apply(data, {test::mishap::hidden, at, count, 0x3f2}, rng));
+    CHECK(r.counters.continuity_errors == full.counters.continuity_errors);
+    CHECK(r.counters.check_failures > full.counters.check_failures);
+    const auto got = test::compare(full, r);
+    CHECK(got.wrong == 0);
+    CHECK(got.wrong_pieces == 0);
+  }
 }
 
 TEST_CASE("corrupt input neither crashes nor grows") {
