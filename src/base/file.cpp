@@ -1,5 +1,6 @@
 #include "base/file.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,6 +147,100 @@ result<void> write_file_atomic(const std::string& path, std::span<const uint8_t>
 
 result<void> write_new_file(const std::string& path, std::span<const uint8_t> content, unsigned mode, durability must) {
   return write_whole(path, content, mode, must, false);
+}
+
+result<input_file> input_file::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(os_error("open", path, errno));
+  return input_file(path, fd);
+}
+
+input_file& input_file::operator=(input_file&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+input_file::~input_file() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+result<bytes> input_file::read(size_t bytes_max) {
+  std::vector<uint8_t> out(bytes_max);
+  while (true) {
+    const ssize_t got = ::read(fd_, out.data(), out.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(os_error("read", path_, errno));
+    out.resize(static_cast<size_t>(got));
+    return bytes::adopt(std::move(out));
+  }
+}
+
+result<append_file> append_file::open(const std::string& path, unsigned mode) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode);
+  if (fd < 0) return fail(os_error("open", path, errno));
+  append_file out(path, fd, 0);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return fail(errc::busy, "another process writes it", path);
+    return fail(os_error("lock", path, errno));
+  }
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0) return fail(os_error("open", path, errno));
+  if (!S_ISREG(facts.st_mode)) return fail(errc::invalid_argument, "is no regular file", path);
+  out.size_ = static_cast<uint64_t>(facts.st_size);
+  return out;
+}
+
+append_file& append_file::operator=(append_file&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  std::swap(spoilt_, other.spoilt_);
+  return *this;
+}
+
+append_file::~append_file() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+result<bytes> append_file::read_at(uint64_t offset, size_t bytes_max) const {
+  std::vector<uint8_t> out(offset >= size_ ? 0 : static_cast<size_t>(std::min<uint64_t>(bytes_max, size_ - offset)));
+  size_t at = 0;
+  while (at < out.size()) {
+    const ssize_t got = ::pread(fd_, out.data() + at, out.size() - at, static_cast<off_t>(offset + at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(os_error("read", path_, errno));
+    if (got == 0) break;
+    at += static_cast<size_t>(got);
+  }
+  out.resize(at);
+  return bytes::adopt(std::move(out));
+}
+
+result<void> append_file::append(std::span<const std::span<const uint8_t>> parts, durability must) {
+  if (spoilt_) return fail(errc::internal, "half an append is in it and could not be taken back: move it away", path_);
+  if (::lseek(fd_, static_cast<off_t>(size_), SEEK_SET) < 0) return fail(os_error("write", path_, errno));
+  uint64_t added = 0;
+  bool done = true;
+  for (const auto part : parts) {
+    if (!(done = write_all(fd_, part))) break;
+    added += part.size();
+  }
+  if (done && must == durability::power_cut) done = ::fdatasync(fd_) == 0;
+  if (!done) {
+    const int why = errno;
+    spoilt_ = ::ftruncate(fd_, static_cast<off_t>(size_)) != 0;
+    return fail(os_error("write", path_, why));
+  }
+  size_ += added;
+  return ok();
+}
+
+result<void> append_file::cut(uint64_t size) {
+  if (size >= size_) return ok();
+  if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return fail(os_error("cut", path_, errno));
+  size_ = size;
+  return ok();
 }
 
 } // namespace ec::base

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -33,5 +34,55 @@ enum class durability { power_cut, process };
 /// Like write_file_atomic, but never over an existing file or link. Errors: exists; those of write_file_atomic.
 [[nodiscard]] result<void> write_new_file(const std::string& path, std::span<const uint8_t> content, unsigned mode,
                                           durability must = durability::power_cut);
+
+/// A file that is too long to hold, read from its front to its end. Move-only.
+class input_file {
+public:
+  /// Errors: not_found, permission, io.
+  [[nodiscard]] static result<input_file> open(const std::string& path);
+
+  input_file(input_file&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+  input_file& operator=(input_file&& other) noexcept;
+  ~input_file();
+
+  /// The next bytes, at most `bytes_max`; empty at the end. Errors: io.
+  [[nodiscard]] result<bytes> read(size_t bytes_max);
+
+private:
+  input_file(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+  std::string path_;
+  int fd_ = -1;
+};
+
+/// A file that only grows, and only by whole appends. One process has it open at a time. Move-only.
+class append_file {
+public:
+  /// Opens the file at `path`, or makes it with `mode` (less the umask). Errors: busy (another process has it open), not_found
+  /// (its folder), permission, io.
+  [[nodiscard]] static result<append_file> open(const std::string& path, unsigned mode);
+
+  append_file(append_file&& other) noexcept
+      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_), spoilt_(other.spoilt_) {}
+  append_file& operator=(append_file&& other) noexcept;
+  ~append_file();
+
+  uint64_t size() const { return size_; }
+  /// Up to `bytes_max` bytes from `offset` on; fewer at the end of the file. Errors: io.
+  [[nodiscard]] result<bytes> read_at(uint64_t offset, size_t bytes_max) const;
+  /// Adds `parts`, one behind the other, or nothing: what a full disk left of them is taken back. Errors: io; internal if it
+  /// could not be taken back, and then of every further call.
+  [[nodiscard]] result<void> append(std::span<const std::span<const uint8_t>> parts, durability must = durability::power_cut);
+  /// Drops what lies behind the first `size` bytes. Errors: io.
+  [[nodiscard]] result<void> cut(uint64_t size);
+
+private:
+  append_file(std::string path, int fd, uint64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+
+  std::string path_;
+  int fd_ = -1;
+  uint64_t size_ = 0;
+  bool spoilt_ = false; ///< a part of an append is in the file and cannot be taken back
+};
 
 } // namespace ec::base
