@@ -17,7 +17,7 @@ bool compatible(const content& earlier, const content& later) {
 } // namespace
 
 std::string_view name(refusal_reason r) {
-  static constexpr std::string_view names[refusal_reason_count] = {"malformed",    "too_large", "wrong_stream", "untrusted",
+  static constexpr std::string_view names[refusal_reason_count] = {"malformed",    "too_large", "wrong_stream", "wrong_group", "untrusted",
                                                                    "bad_signature", "equivocation", "fork", "rollback",
                                                                    "stale",        "from_future", "unknown_manifest"};
   return names[static_cast<size_t>(r)];
@@ -44,8 +44,13 @@ refusal& verifier::refuse(outcome& out, refusal_reason why, std::string text, st
   return out.refusals.emplace_back(refusal{why, std::move(text), signer});
 }
 
-outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now) {
+outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now, std::optional<uint64_t> group) {
   outcome out;
+  const auto elsewhere = [&](const content& c) {
+    if (!group || *group == c.epoch_id) return false;
+    refuse(out, refusal_reason::wrong_group, "the manifest of epoch " + std::to_string(c.epoch_id) + " in group " + std::to_string(*group));
+    return true;
+  };
   auto read = decode(payload);
   if (!read) {
     const bool large = read.error().code == base::errc::too_large;
@@ -57,6 +62,7 @@ outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now) 
       refuse(out, refusal_reason::wrong_stream, "a manifest of " + whole->content.stream_id);
       return out;
     }
+    if (elsewhere(whole->content)) return out;
     const auto id = manifest_id(whole->content);
     const auto* here = find_held(id);
     const auto what = here != nullptr ? here->what : std::make_shared<const content>(std::move(whole->content));
@@ -69,7 +75,7 @@ outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now) 
   for (const auto& [id, waiting] : waiting_)
     if (id == late.manifest_id) what = waiting;
   if (what == nullptr) refuse(out, refusal_reason::unknown_manifest, "attestations of the unknown manifest " + late.manifest_id.hex());
-  else judge(out, late.manifest_id, what, late.attestations, now);
+  else if (!elsewhere(*what)) judge(out, late.manifest_id, what, late.attestations, now);
   return out;
 }
 

@@ -25,6 +25,7 @@ enum class refusal_reason : uint8_t {
   malformed,        ///< breaks the format
   too_large,        ///< over a limit; nothing of it was looked at
   wrong_stream,     ///< about another stream id
+  wrong_group,      ///< in another group than that of its epoch
   untrusted,        ///< by a key that is not trusted
   bad_signature,    ///< the signature does not verify
   equivocation,     ///< this signer signed another content of these chunks: neither counts any more; see evidence()
@@ -111,13 +112,13 @@ struct verifier_counters {
 };
 
 /// The subscriber's judge of manifests of one stream. Pure: bytes and `now` in, judgements out; memory bounded. Order of
-/// checks: size, format, stream, trust, signature, then what this signer said before.
+/// checks: size, format, stream, group, trust, signature, age, then what this signer said before.
 class verifier {
 public:
   verifier(std::string stream_id, trust_set trust, verifier_config config = {});
 
-  /// Judges one object of track `manifests`.
-  outcome accept(std::span<const uint8_t> payload, base::wall_time now);
+  /// Judges one object of track `manifests`. `group` is where it stood on the track; unset: it came alone, from a file.
+  outcome accept(std::span<const uint8_t> payload, base::wall_time now, std::optional<uint64_t> group = {});
 
   /// What enough trusted signers say of this chunk: a whole version before a damaged one, then the one that more signers
   /// attest, then the one that was first. Nothing if none is known or the only signer contradicted itself.

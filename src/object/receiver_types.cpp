@@ -7,7 +7,7 @@ std::string_view name(refusal r) {
     "unknown_source", "late", "refused_group", "bad_object_id", "malformed_head", "malformed_tail", "malformed_piece", "wrong_key",
     "wrong_profile", "unauthentic_piece", "wrong_nonce", "piece_mismatch", "chunk_mismatch", "republished", "head_missing",
     "versions_full", "waiting_full", "manifest_malformed", "manifest_too_large", "manifest_untrusted", "manifest_bad_signature",
-    "manifest_wrong_stream", "manifest_equivocation", "manifest_fork", "manifest_rollback", "manifest_stale", "manifest_from_future",
+    "manifest_wrong_stream", "manifest_wrong_group", "manifest_equivocation", "manifest_fork", "manifest_rollback", "manifest_stale", "manifest_from_future",
     "manifest_unknown"};
   return names[static_cast<size_t>(r)];
 }

@@ -72,6 +72,7 @@ enum class refusal : uint8_t {
   manifest_untrusted,
   manifest_bad_signature,
   manifest_wrong_stream,
+  manifest_wrong_group,  ///< in another group than that of its epoch
   manifest_equivocation, ///< its signer signed another content of these chunks: neither counts
   manifest_fork,         ///< its signer's chain has another attestation at this place
   manifest_rollback,     ///< older than what is remembered

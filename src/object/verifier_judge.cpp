@@ -9,6 +9,7 @@ refusal refusal_of(manifest::refusal_reason why) {
   case malformed: return refusal::manifest_malformed;
   case too_large: return refusal::manifest_too_large;
   case wrong_stream: return refusal::manifest_wrong_stream;
+  case wrong_group: return refusal::manifest_wrong_group;
   case untrusted: return refusal::manifest_untrusted;
   case bad_signature: return refusal::manifest_bad_signature;
   case equivocation: return refusal::manifest_equivocation;
@@ -23,8 +24,8 @@ refusal refusal_of(manifest::refusal_reason why) {
 
 } // namespace
 
-judgement verifier_judge::judge(uint64_t, uint64_t, const base::bytes& payload, base::wall_time now) {
-  auto found = verifier_.accept(payload, now);
+judgement verifier_judge::judge(uint64_t group, uint64_t, const base::bytes& payload, base::wall_time now) {
+  auto found = verifier_.accept(payload, now, group);
   judgement out;
   if (found.accepted && !found.accepted->signers.empty()) {
     const auto& content = *found.accepted->content;

@@ -94,6 +94,22 @@ TEST_CASE("no signature, another key, another stream: nothing becomes known") {
   CHECK(v.manifests_held() == 0);
 }
 
+TEST_CASE("a manifest counts only in the group of its epoch, and so do attestations that come later") {
+  auto s = signer_of(1);
+  auto other = signer_of(2);
+  const auto m = s.prepare(epoch(40, 4), at(0)).value();
+  verifier v(stream, trusting({1, 2}));
+  CHECK(why(v.accept(m.payload, at(0), 11)) == reason::wrong_group);
+  CHECK_FALSE(v.find(40).has_value());
+  CHECK(v.accept(m.payload, at(0), 10).accepted.has_value());
+  const auto late = encode(late_attestations{m.manifest_id, other.prepare(epoch(40, 4), at(0)).value().manifest.attestations});
+  CHECK(why(v.accept(late, at(0), 40)) == reason::wrong_group);
+  CHECK(v.find(40)->signers == 1);
+  CHECK(v.accept(late, at(0), 10).accepted.has_value());
+  CHECK(v.find(40)->signers == 2);
+  CHECK(v.counters().of(reason::wrong_group) == 2);
+}
+
 TEST_CASE("a bad signature is not remembered against the content: the good one still counts") {
   verifier v(stream, trusting({1}));
   auto s = signer_of(1);

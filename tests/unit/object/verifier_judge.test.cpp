@@ -3,27 +3,12 @@
 
 #include <doctest/doctest.h>
 
-#include "manifest/signer.hpp"
-#include "tests/unit/object/broadcast.hpp"
+#include "tests/unit/object/leader.hpp"
 
 namespace ec::object {
 namespace {
 
 using namespace test;
-
-manifest::content content_of(const made_chunk& c) {
-  return {stream_id, c.index, 2000, "ts-v1", c.index,
-          {{c.facts.digest, c.facts.damaged ? manifest::chunk_state::damaged : manifest::chunk_state::whole}}};
-}
-
-struct leader {
-  explicit leader(uint8_t seed, int64_t began_ms = 0)
-      : s(manifest::signer::make(crypto::signing_key::from_seed({seed}),
-                                 manifest::signer_state::fresh(crypto::signing_key::from_seed({seed}).public_key(), stream_id, wall_at(began_ms)))
-            .value()) {}
-  base::bytes sign(const made_chunk& c) { return base::bytes::adopt(s.prepare(content_of(c), wall_at(10'000)).value().payload); }
-  manifest::signer s;
-};
 
 receiver make(manifest::trust_set trust) {
   receiver r(stream_cipher::make(stream_id).value(),
@@ -82,6 +67,22 @@ TEST_CASE("an untrusted leader's manifest delivers nothing and is named") {
   REQUIRE(no != nullptr);
   CHECK(no->reason == refusal::manifest_untrusted);
   CHECK(r.counters().of(refusal::manifest_untrusted) == 1);
+}
+
+TEST_CASE("a manifest in another group than that of its epoch delivers nothing and is named") {
+  leader l(1);
+  manifest::trust_set trust;
+  REQUIRE(trust.add(l.s.key()));
+  auto r = make(trust);
+  const auto c = make_chunk(40, 1880);
+  feed(r, c);
+  const auto payload = l.sign(c);
+  const auto done = r.on_manifest_object(1, 41, 0, payload, at(1), wall_at(1));
+  CHECK(first<deliver>(done) == nullptr);
+  REQUIRE(first<reject>(done) != nullptr);
+  CHECK(first<reject>(done)->reason == refusal::manifest_wrong_group);
+  CHECK(r.counters().of(refusal::manifest_wrong_group) == 1);
+  CHECK(first<deliver>(r.on_manifest_object(1, 40, 0, payload, at(2), wall_at(2))) != nullptr);
 }
 
 TEST_CASE("one changed byte anywhere in a manifest delivers nothing") {
