@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/atoms.hpp"
 #include "actors/edge.hpp"
@@ -11,6 +12,8 @@
 #include "crypto/digest.hpp"
 #include "moq/track_store.hpp"
 #include "moq/types.hpp"
+#include "object/format.hpp"
+#include "object/proofs.hpp"
 #include "ts/chunk.hpp"
 
 /// Every message that travels on a data edge. All are local to the process until the cluster gives them a wire form.
@@ -89,6 +92,15 @@ struct verified_chunk {
   std::string damage_reason;
 };
 
+/// A chunk as it was accepted, and what vouches for it: for a file of objects.
+struct accepted_group {
+  bool end = false; ///< nothing follows
+  uint64_t index = 0;
+  base::bytes plaintext;
+  std::shared_ptr<const object::chunk_tail> tail;
+  std::vector<object::proof> proofs; ///< in the order in which they must be judged; empty: no manifest lists it
+};
+
 } // namespace ec::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::edge_credit)
@@ -98,3 +110,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::chunk_summary)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::manifest_item)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::publish_op)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::verified_chunk)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::accepted_group)

@@ -3,7 +3,6 @@
 #include <map>
 
 #include "base/log.hpp"
-#include "manifest/attestation.hpp"
 #include "object/verifier_judge.hpp"
 
 namespace ec::actors {
@@ -14,7 +13,6 @@ constexpr std::chrono::milliseconds retry_after{500};
 // Late joiners take the newest groups from their start on, and the manifests of some epochs before.
 constexpr uint64_t manifests_before = 4;
 constexpr uint64_t chunks_before = 1;
-constexpr size_t proofs_max = 256;
 constexpr size_t groups_to_warn = 3;
 
 enum class what { manifests, chunks, damaged };
@@ -22,10 +20,16 @@ constexpr const char* track_names[] = {"manifests", "chunks", "damaged"};
 
 class subscriber_verifier final : public subscriber_verifier_actor::base {
 public:
-  subscriber_verifier(caf::actor_config& cfg, subscriber_config config, std::optional<hls_writer_actor> output, observer_actor observer) :
+  subscriber_verifier(caf::actor_config& cfg, subscriber_config config, subscriber_outputs outputs, observer_actor observer) :
     subscriber_verifier_actor::base(cfg), stream_(std::move(config.stream)), sources_(std::move(config.sources)),
     receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver), observer_(std::move(observer)), links_(sources_.size()), require_manifest_(config.receiver.require_manifest) {
-    if (output) output_.emplace(config.edge, std::move(*output));
+    if (outputs.hls) output_.emplace(config.edge, std::move(*outputs.hls));
+    if (outputs.objects) {
+      objects_.emplace(config.record_edge, std::move(*outputs.objects));
+      objects_->on_drop([this](uint64_t group) {
+        if (objects_->counters().dropped_groups == 1) base::log::warn("subscriber_verifier", "objects-dropped", {{"chunk", group}});
+      });
+    }
   }
 
   behavior_type make_behavior() override {
@@ -47,6 +51,7 @@ public:
   void on_exit() override {
     links_.clear();
     if (output_) output_->release();
+    if (objects_) objects_->release();
     observer_ = nullptr;
   }
 
@@ -64,13 +69,6 @@ private:
     bool wanted[3] = {};     ///< by track
     bool subscribed[3] = {}; ///< by track
     uint64_t generation = 0; ///< of the session: answers of an earlier one are ignored
-  };
-
-  /// A signed manifest and the chunks that it lists: from its key up to `end`.
-  struct proof {
-    uint64_t end = 0;
-    base::bytes payload;
-    std::optional<uint64_t> broadcast_unix_ms;
   };
 
   void on(const session_event& e) {
@@ -155,8 +153,7 @@ private:
     if (o.status != moq::object_status::normal) return;
     if (track == what::manifests) {
       auto todo = receiver_.on_manifest_object(e.source, o.group, o.id, o.payload, now, base::wall_now());
-      for (const auto& a : todo)
-        if (const auto* m = std::get_if<object::manifest_accepted>(&a)) keep_proof(*m, o.payload);
+      keep_proof(o, todo);
       carry_out(std::move(todo));
     }
     else carry_out(receiver_.on_object(e.source, track_of(track), o.group, o.id, o.payload, now));
@@ -174,22 +171,10 @@ private:
     send(observer_, report{"no-manifest", {{"reason", why}, {"chunks_waiting", static_cast<int64_t>(waiting)}}});
   }
 
-  /// Keeps the manifests of recent chunks: what is written carries its proof, and the broadcast's time as its signer read it.
-  void keep_proof(const object::manifest_accepted& m, const base::bytes& payload) {
-    proof p{m.first_index + m.chunks, payload, std::nullopt};
-    const auto decoded = manifest::decode(payload);
-    const auto* whole = decoded ? std::get_if<manifest::signed_manifest>(&decoded.value()) : nullptr;
-    if (whole == nullptr) return; // a late attestation: the manifest itself is kept already
-    p.broadcast_unix_ms = whole->attestations.front().broadcast_unix_ms;
-    proofs_[m.first_index] = std::move(p);
-    while (proofs_.size() > proofs_max) proofs_.erase(proofs_.begin());
-  }
-
-  const std::pair<const uint64_t, proof>* proof_of(uint64_t index) const {
-    auto it = proofs_.upper_bound(index);
-    if (it == proofs_.begin()) return nullptr;
-    --it;
-    return index < it->second.end ? &*it : nullptr;
+  /// What is written carries its proof, and the broadcast's time as its signer read it.
+  void keep_proof(const moq::object& o, const object::actions& todo) {
+    const bool counts = std::ranges::any_of(todo, [](const auto& a) { return std::holds_alternative<object::manifest_accepted>(a); });
+    proofs_.keep(o.group, o.id, o.payload, counts);
   }
 
   /// A request is over, for whatever reason.
@@ -229,6 +214,8 @@ private:
                       {{"chunk", static_cast<int64_t>(d.index)}, {"verified", d.verified}, {"damaged", d.damage.has_value()},
                         {"bytes", static_cast<int64_t>(d.plaintext.size())}, {"duration_ms", static_cast<int64_t>(d.duration / 90)},
                         {"digest", d.digest.hex()}, {"signer", signer}}});
+    const auto proofs = proofs_.of(d.index, d.digest);
+    if (objects_) objects_->push(this, {false, d.index, d.plaintext, d.tail, proofs}, d.index);
     if (!output_) return;
     verified_chunk c;
     c.index = d.index;
@@ -244,10 +231,11 @@ private:
       c.damage_publisher = d.damage->publisher;
       c.damage_reason = d.damage->reason;
     }
-    if (const auto* p = proof_of(d.index); p != nullptr && d.verified) {
-      c.manifest = p->second.payload;
+    if (d.verified && !proofs.empty() && proofs.front().alone) {
+      const auto& p = proofs.front();
+      c.manifest = p.payload;
       // The reading is of the epoch's first chunk.
-      if (p->second.broadcast_unix_ms && p->first == d.index) c.broadcast_unix_ms = static_cast<int64_t>(*p->second.broadcast_unix_ms);
+      if (p.broadcast_unix_ms && p.first_index == d.index) c.broadcast_unix_ms = static_cast<int64_t>(*p.broadcast_unix_ms);
     }
     output_->push(this, std::move(c), d.index);
   }
@@ -322,6 +310,18 @@ private:
     send(observer_, report{"totals", std::move(totals)});
     for (auto& l : links_)
       if (l.session) send(l.session, stop_atom::value);
+    if (!objects_) return end_hls();
+    // Where the HLS writer ends the topology is over: what is still to be written to the file of objects goes first.
+    objects_->on_room([this] {
+      if (!objects_->idle()) return;
+      if (const auto lost = objects_->counters().dropped_groups; lost > 0)
+        send(observer_, report{"objects-dropped", {{"groups", static_cast<int64_t>(lost)}, {"reason", "the disk was too slow for the file of objects"}}});
+      end_hls();
+    });
+    objects_->push(this, {.end = true}, UINT64_MAX);
+  }
+
+  void end_hls() {
     if (!output_) {
       quit();
       return;
@@ -341,7 +341,8 @@ private:
   observer_actor observer_;
   std::vector<link> links_;
   std::optional<edge<verified_chunk, hls_writer_actor>> output_;
-  std::map<uint64_t, proof> proofs_; ///< by first chunk index
+  std::optional<edge<accepted_group, object_recorder_actor>> objects_;
+  object::proofs proofs_;
   std::optional<base::mono_time> armed_;
   bool require_manifest_ = false;
   bool warned_ = false;
@@ -350,9 +351,9 @@ private:
 
 } // namespace
 
-subscriber_verifier_actor spawn_subscriber_verifier(caf::actor_system& sys, subscriber_config config, std::optional<hls_writer_actor> output,
+subscriber_verifier_actor spawn_subscriber_verifier(caf::actor_system& sys, subscriber_config config, subscriber_outputs outputs,
   observer_actor observer) {
-  return sys.spawn<subscriber_verifier>(std::move(config), std::move(output), std::move(observer));
+  return sys.spawn<subscriber_verifier>(std::move(config), std::move(outputs), std::move(observer));
 }
 
 } // namespace ec::actors

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "actors/hls_writer.hpp"
+#include "actors/object_recorder.hpp"
 #include "actors/report.hpp"
 #include "actors/session.hpp"
 #include "manifest/verifier.hpp"
@@ -42,11 +43,17 @@ struct subscriber_config {
   manifest::verifier verifier;
   object::receiver_config receiver;
   std::vector<subscriber_source> sources; ///< by source id
-  edge_config edge;
+  edge_config edge;        ///< to the HLS writer
+  edge_config record_edge; ///< to the object recorder
 };
 
-/// `output` may be absent: then chunks are verified and reported only.
-subscriber_verifier_actor spawn_subscriber_verifier(caf::actor_system& sys, subscriber_config config, std::optional<hls_writer_actor> output,
+/// Where what was accepted goes. All absent: chunks are verified and reported only.
+struct subscriber_outputs {
+  std::optional<hls_writer_actor> hls;
+  std::optional<object_recorder_actor> objects;
+};
+
+subscriber_verifier_actor spawn_subscriber_verifier(caf::actor_system& sys, subscriber_config config, subscriber_outputs outputs,
   observer_actor observer);
 
 } // namespace ec::actors

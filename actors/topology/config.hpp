@@ -47,6 +47,7 @@ struct subscribe_config {
   std::filesystem::path hls_dir;                ///< empty: nothing is written
   std::string hls_mode = "window";              ///< window, event
   uint32_t hls_window = 6;                      ///< segments in a sliding playlist
+  std::filesystem::path objects_out;            ///< empty: no file of objects is kept
   std::optional<uint64_t> stop_after;           ///< chunks
   std::chrono::milliseconds patience{0};        ///< for a missing chunk, and for a whole one; 0: three chunk durations
   std::filesystem::path network_secret_file;

@@ -1,4 +1,5 @@
 #include "actors/hls_writer.hpp"
+#include "actors/object_recorder.hpp"
 #include "actors/session.hpp"
 #include "actors/subscriber_verifier.hpp"
 #include "actors/supervisor.hpp"
@@ -6,6 +7,7 @@
 #include "actors/topology/topology.hpp"
 
 #include "identity/stream_id.hpp"
+#include "object/object_file_writer.hpp"
 #include "ts/chunk.hpp"
 
 namespace ec::actors {
@@ -23,6 +25,7 @@ struct peer_plan {
 struct subscribe_plan {
   subscribe_config config;
   std::string stream_id;
+  std::string profile;
   uint32_t chunk_duration_ms = 2000;
   std::vector<uint8_t> network_secret;
   manifest::trust_set trust;
@@ -54,6 +57,7 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config) {
   plan.stream_id = id.value().text();
   const auto profile = ts::find_profile(id.value().profile());
   if (!profile) return fail(about_setting(profile.error(), "--stream-id"));
+  plan.profile = id.value().profile();
   plan.chunk_duration_ms = profile.value().duration_ms;
   EC_TRY(plan.network_secret, read_network_secret(config.network_secret_file));
   if (config.trust.empty()) plan.trust = manifest::trust_set::first_use();
@@ -69,6 +73,11 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config) {
     EC_TRY(auto* peer, peer_of(plan, *config.remote_manifests, "--remote-manifests"));
     peer->wanted.manifests = true;
   }
+  if (!config.objects_out.empty()) {
+    // A file that cannot be kept is an error of the command; what the disk refuses later is not.
+    const auto probe = object::object_file_writer::open(config.objects_out.string(), plan.stream_id);
+    if (!probe) return fail(about_setting(probe.error(), "--objects-out"));
+  }
   if (!config.hls_dir.empty()) {
     plan.hls.emplace();
     plan.hls->dir = config.hls_dir.string();
@@ -83,7 +92,7 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config) {
 }
 
 subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe_plan& plan, object::stream_cipher cipher,
-  std::optional<hls_writer_actor> output, const observer_actor& observer) {
+  subscriber_outputs outputs, const observer_actor& observer) {
   object::receiver_config receive;
   receive.require_manifest = plan.config.require_manifest;
   receive.use_manifests = std::ranges::any_of(plan.peers, [](const peer_plan& p) { return p.wanted.manifests; });
@@ -93,9 +102,9 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   receive.patience = plan.config.patience;
   receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
   subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust), receive, {},
-    {.window = 4, .waiting = 64, .policy = edge_policy::live}};
+    {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
-  return spawn_subscriber_verifier(sys, std::move(config), std::move(output), observer);
+  return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);
 }
 
 /// A session that is dialled again whenever it ends.
@@ -131,14 +140,19 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   branch.start = [plan, endpoint, observer, verifier](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
     std::vector<caf::actor> out;
     EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, plan.network_secret));
-    std::optional<hls_writer_actor> hls;
+    subscriber_outputs outputs;
     if (plan.hls) {
-      hls = spawn_hls_writer(s, *plan.hls, observer);
-      out.push_back(caf::actor_cast<caf::actor>(*hls)); // the last to end: the branch is over with it
+      outputs.hls = spawn_hls_writer(s, *plan.hls, observer);
+      out.push_back(caf::actor_cast<caf::actor>(*outputs.hls)); // the last to end: the branch is over with it
     }
-    const auto sink = spawn_verifier(s, plan, std::move(cipher), hls, observer);
+    if (!plan.config.objects_out.empty()) {
+      EC_TRY(auto again, object::stream_cipher::make(plan.stream_id, plan.network_secret));
+      outputs.objects = spawn_object_recorder(s, {plan.config.objects_out.string(), plan.profile}, std::move(again), observer);
+    }
+    const auto sink = spawn_verifier(s, plan, std::move(cipher), outputs, observer);
     *verifier = caf::actor_cast<caf::actor>(sink);
     out.push_back(*verifier);
+    if (outputs.objects) out.push_back(caf::actor_cast<caf::actor>(*outputs.objects));
     for (uint32_t i = 0; i < plan.peers.size(); ++i) out.push_back(spawn_link(s, i, plan.peers[i], endpoint, sink, observer));
     return out;
   };

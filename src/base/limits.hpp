@@ -17,6 +17,8 @@ inline constexpr size_t object_tail_bytes_max = 256u << 10;
 inline constexpr size_t network_secret_bytes_max = 1024;
 inline constexpr size_t sealer_chunks_max = 16;                 ///< chunks that one sealer has open at a time
 
+inline constexpr size_t proofs_max = 256;                       ///< manifests whose objects a subscriber keeps for what it writes
+
 // Manifests (docs/formats/manifest.md).
 inline constexpr size_t manifest_bytes_max = 256u << 10;
 inline constexpr size_t manifest_chunks_max = 1024;             ///< chunks in one epoch

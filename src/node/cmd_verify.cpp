@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 
+#include "actors/topology/common.hpp"
 #include "base/file.hpp"
 #include "crypto/digest.hpp"
 #include "hls/manifest_log.hpp"
@@ -14,6 +15,7 @@
 #include "manifest/verifier.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
+#include "node/verify_objects.hpp"
 #include "object/format.hpp"
 
 namespace ec::node {
@@ -23,6 +25,7 @@ struct verify_config {
   std::vector<std::string> path;
   std::vector<std::string> trust;
   bool allow_unverified = false;
+  std::filesystem::path network_secret_file;
 };
 
 /// Says what is wrong and remembers that something was.
@@ -147,13 +150,16 @@ void verify_manifest(const std::string& file, const verify_config& config, const
 
 int cmd_verify(const std::vector<std::string>& args) {
   static const command_help help{"verify",
-    "Checks what was written: an HLS directory (every segment against the signed manifest that lists it) or a manifest. Says what is right "
-    "and what is not; exit code 1 if anything is not.",
-    {"ec-node verify live --trust ed25519:...", "ec-node verify manifest.json --trust ed25519:..."}};
+    "Checks what was written: an HLS directory (every segment against the signed manifest that lists it), a file of objects (every "
+    "piece, tail, manifest and signature) or a manifest. Says what is right and what is not; exit code 1 if anything is not.",
+    {"ec-node verify live --trust ed25519:...", "ec-node verify live.objects --trust ed25519:...",
+      "ec-node verify manifest.json --trust ed25519:..."}};
   static const auto settings = [] {
     std::vector<setting<verify_config>> all = {
-      make_setting("path", "PATH...", "HLS directories and manifest files", &verify_config::path),
+      make_setting("path", "PATH...", "HLS directories, files of objects, manifests", &verify_config::path),
       make_setting("trust", "KEY", "ed25519:<hex> of a signer whose word counts", &verify_config::trust),
+      make_setting("network-secret-file", "FILE", "secret that the keys of a file of objects are derived from, beside the stream id",
+        &verify_config::network_secret_file),
       make_setting("allow-unverified", "", "segments that no manifest listed are no fault (false)", &verify_config::allow_unverified),
     };
     all[0].positional = true;
@@ -163,7 +169,7 @@ int cmd_verify(const std::vector<std::string>& args) {
   const auto line = read_line(args, help, settings, config);
   if (!line.go_on) return line.code;
   if (config.path.empty()) {
-    print_error(help.name, "what should be checked? Give an HLS directory or a manifest");
+    print_error(help.name, "what should be checked? Give an HLS directory, a file of objects or a manifest");
     return exit_usage;
   }
   const auto trust = trust_of(config);
@@ -171,9 +177,17 @@ int cmd_verify(const std::vector<std::string>& args) {
     print_error(help.name, trust.error().message());
     return exit_usage;
   }
+  const auto secret = actors::read_network_secret(config.network_secret_file);
+  if (!secret) {
+    print_error(help.name, secret.error().message());
+    return exit_usage;
+  }
   findings wrong;
+  const auto say = [&](const std::string& about, const std::string& text) { wrong.add(about, text); };
   for (const auto& path : config.path) {
     if (std::filesystem::is_directory(path)) verify_directory(path, config, trust.value(), wrong);
+    else if (is_object_file(path))
+      verify_object_file(path, config.trust.empty() ? manifest::trust_set::first_use() : trust.value(), secret.value(), say);
     else verify_manifest(path, config, trust.value(), wrong);
   }
   std::printf("%s\n", wrong.count() == 0 ? "all is right" : (std::to_string(wrong.count()) + " things are wrong").c_str());

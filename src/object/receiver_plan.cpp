@@ -209,6 +209,7 @@ bool receiver::deliver_next(base::mono_time now, actions& out) {
     d.duration = tail.duration;
     d.damage = tail.damage;
     d.digest = tail.digest();
+    d.tail = std::make_shared<const chunk_tail>(tail);
     d.verified = what.by != nullptr;
     if (what.by != nullptr) d.signer = what.by->signer;
     // A damaged chunk may not know its duration: then the index must do.

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -114,6 +115,7 @@ struct deliver {
   uint64_t duration = 0;  ///< 90 kHz; 0: unknown (damaged only)
   std::optional<damage_mark> damage; ///< set: a damaged version
   crypto::digest digest;  ///< the chunk digest
+  std::shared_ptr<const chunk_tail> tail; ///< never null: with the bytes, all that it takes to seal the chunk again
   bool verified = false;  ///< a trusted manifest lists the digest
   std::optional<crypto::verifying_key> signer; ///< of that manifest
   /// It does not continue the chunk delivered before it: indices were skipped, or the PTS jumps.

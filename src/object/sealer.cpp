@@ -118,4 +118,18 @@ base::result<sealer::damaged_chunk> sealer::seal_damaged(uint64_t index, uint64_
   return out;
 }
 
+std::vector<sealed_object> objects_of(const stream_cipher& cipher, std::string_view profile, uint64_t index, const chunk_tail& tail,
+                                      std::span<const uint8_t> plaintext) {
+  std::vector<sealed_object> out;
+  out.reserve(tail.pieces.size() + 2);
+  out.push_back(object_of(index, head_object, encode(chunk_head{std::string(profile), tail.first_pts, cipher.key_id(), tail.damage})));
+  const std::string_view publisher = tail.damage ? std::string_view(tail.damage->publisher) : std::string_view();
+  for (uint32_t place = 0; place < tail.pieces.size(); ++place) {
+    const auto bytes = plaintext.subspan(size_t{place} * limits::piece_bytes, piece_size(tail.size, place));
+    out.push_back({index, piece_object(place), cipher.seal({index, place, publisher}, bytes, tail.pieces[place])});
+  }
+  out.push_back(object_of(index, tail_object(static_cast<uint32_t>(tail.pieces.size())), encode(tail)));
+  return out;
+}
+
 } // namespace ec::object

@@ -4,6 +4,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -86,5 +87,10 @@ private:
   sealer_config config_;
   std::map<uint64_t, open_chunk> open_;
 };
+
+/// The objects that a chunk came in, head and tail included: there is one way to seal a piece and one to spell a head or tail,
+/// so that what was opened is sealed again byte for byte. `plaintext` is the whole chunk that `tail` describes.
+std::vector<sealed_object> objects_of(const stream_cipher& cipher, std::string_view profile, uint64_t index, const chunk_tail& tail,
+                                      std::span<const uint8_t> plaintext);
 
 } // namespace ec::object

@@ -27,6 +27,36 @@ def record(url, path, stop):
             out.write(part)
 
 
+def check_objects(m, signer, chunks, taken):
+    """The file of objects: right as it was written; wrong, by name, with one byte changed, cut short, or for another key."""
+    path = m.dir / "objects"
+    raw = path.read_bytes()
+
+    def verify(data, key=signer):
+        path.write_bytes(data)
+        return m.run("verify", path, "--trust", key)
+
+    found = verify(raw)
+    check(found.returncode == 0 and "all is right" in found.stdout, f"ec-node verify finds the file of objects right: {found.stdout.strip()}")
+    whole = sum(not c["damaged"] for c in taken)
+    check(f"{whole} chunks right" in found.stdout and f"{chunks - whole} damaged versions right" in found.stdout, "it holds every chunk that was taken")
+    check(f"signed by {signer}" in found.stdout, "it names the signer")
+    check(m.run("verify", path).returncode == 0, "without --trust the first signer counts")
+    for what, at in (("the middle", len(raw) // 2), ("the last record", len(raw) - 40)):
+        changed = bytearray(raw)
+        changed[at] ^= 1
+        found = verify(bytes(changed))
+        check(found.returncode == 1 and "WRONG" in found.stdout and "chunk " in found.stdout and ", object " in found.stdout,
+              f"one flipped bit in {what} is found and named: {found.stdout.splitlines()[0]}")
+    found = verify(raw[:-7])
+    before = whole - (0 if taken[-1]["damaged"] else 1)
+    check(found.returncode == 1 and "cut short" in found.stdout and f"{before} chunks right" in found.stdout,
+          "a cut last record is named, and what lies before it stays right")
+    found = verify(raw, m.keygen("stranger"))
+    check(found.returncode == 1 and signer in found.stdout, "for another key it is wrong, and who signed it is said")
+    path.write_bytes(raw)
+
+
 def main():
     binary, what = sys.argv[1], sys.argv[2]
     chunks = 4
@@ -56,7 +86,7 @@ def main():
         time.sleep(0.7)  # the second publisher tunes in later: that is the point
         relay = m.publisher("relay", url)
         code, events = m.subscribe("--remote-manifests", leader, "--remote", relay, "--require-manifest", "--trust", signer,
-                                   "--stop-after", chunks, "--hls-mode", "event")
+                                   "--stop-after", chunks, "--hls-mode", "event", "--objects-out", m.dir / "objects")
         time.sleep(0.3)
         stop.set()
         reader.join(timeout=5)
@@ -88,6 +118,7 @@ def main():
 
         verified = m.run("verify", m.dir / "hls", "--trust", signer)
         check(verified.returncode == 0, f"ec-node verify finds it right: {verified.stdout.strip().splitlines()[-1:]}{verified.stderr.strip()}")
+        check_objects(m, signer, chunks, taken)
         raw = bytearray(segments[1].read_bytes())
         raw[len(raw) // 2] ^= 1
         segments[1].write_bytes(raw)

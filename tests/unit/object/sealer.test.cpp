@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "base/limits.hpp"
+#include "tests/unit/object/broadcast.hpp"
 
 namespace ec::object {
 namespace {
@@ -88,6 +89,34 @@ TEST_CASE("a damaged chunk is attributed, cut anew, and never what another publi
   CHECK(back == bytes);
   CHECK_FALSE(make().seal_damaged(3, 9, 0, "continuity", parts)); // no name to sign with
   CHECK_FALSE(one.seal_damaged(3, 9, 0, "Not a reason", parts));
+}
+
+TEST_CASE("what was opened is sealed again byte for byte") {
+  for (const size_t size : {size_t{1}, base::limits::piece_bytes, 2 * base::limits::piece_bytes + 5}) {
+    const auto bytes = test::content_of(9, size);
+    const auto part = base::bytes::copy(bytes);
+    for (const bool damaged : {false, true}) {
+      sealer seal(stream_cipher::make("ec/stream/v1/x").value(), {"ts-v1", "ed25519:aa"});
+      std::vector<sealed_object> came;
+      if (damaged) {
+        came = seal.seal_damaged(9, 77, 0, "continuity", {&part, 1}).value().objects;
+      } else {
+        came.push_back(seal.open(9, 77).value());
+        for (uint32_t place = 0; piece_size(size, place) > 0; ++place)
+          came.push_back(seal.piece(9, place, std::span(bytes).subspan(place * base::limits::piece_bytes, piece_size(size, place))).value());
+        came.push_back(seal.finish(9, 180'000).value().tail);
+      }
+      const auto tail = decode_tail(damaged ? track::damaged : track::chunks, came.back().payload);
+      REQUIRE(tail);
+      const auto again = objects_of(seal.cipher(), "ts-v1", 9, tail.value(), bytes);
+      REQUIRE(again.size() == came.size());
+      for (size_t id = 0; id < came.size(); ++id) {
+        CHECK(again[id].group == 9);
+        CHECK(again[id].object == id);
+        CHECK(again[id].payload == came[id].payload);
+      }
+    }
+  }
 }
 
 } // namespace

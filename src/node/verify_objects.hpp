@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "manifest/trust_set.hpp"
+
+namespace ec::node {
+
+/// What `ec-node verify` says of something that is wrong: about what, and the fault.
+using say_wrong = std::function<void(const std::string& about, const std::string& text)>;
+
+/// True if the file at `path` begins as an object file does.
+bool is_object_file(const std::string& path);
+
+/// Judges the object file at `path` and prints what is right in it. Without a named key (`trust` awaits its first) the first
+/// signer counts, and that is said.
+void verify_object_file(const std::string& path, const manifest::trust_set& trust, const std::vector<uint8_t>& network_secret,
+  const say_wrong& wrong);
+
+} // namespace ec::node

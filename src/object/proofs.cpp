@@ -1,0 +1,79 @@
+#include "object/proofs.hpp"
+
+#include <algorithm>
+
+#include "base/limits.hpp"
+#include "manifest/attestation.hpp"
+
+namespace ec::object {
+namespace {
+
+namespace limits = base::limits;
+
+} // namespace
+
+void proofs::hold(held&& h) {
+  const auto first = h.what.chunk_start_index;
+  contents_.emplace(first, std::move(h));
+  while (contents_.size() > limits::proofs_max) contents_.erase(contents_.begin());
+}
+
+void proofs::keep_late(held& to, proof late) {
+  late.first_index = to.what.chunk_start_index;
+  if (to.late.size() < limits::manifest_attestations_max) to.late.push_back(std::move(late));
+}
+
+void proofs::keep(uint64_t group, uint64_t object, const base::bytes& payload, bool counts) {
+  auto read = manifest::decode(payload);
+  if (!read) return;
+  proof p{group, object, payload, false, 0, {}};
+  if (auto* late = std::get_if<manifest::late_attestations>(&read.value())) {
+    if (!counts) return;
+    for (auto& [first, h] : contents_) {
+      if (h.id != late->manifest_id) continue;
+      keep_late(h, std::move(p));
+      return;
+    }
+    const auto it = std::ranges::find(waiting_, late->manifest_id, &held::id);
+    if (it == waiting_.end()) return;
+    keep_late(*it, std::move(p));
+    hold(std::move(*it));
+    waiting_.erase(it);
+    return;
+  }
+  auto& whole = std::get<manifest::signed_manifest>(read.value());
+  p.alone = counts;
+  p.first_index = whole.content.chunk_start_index;
+  p.broadcast_unix_ms = whole.attestations.front().broadcast_unix_ms;
+  const auto id = manifest::manifest_id(whole.content);
+  const auto [from, to] = contents_.equal_range(p.first_index);
+  for (auto it = from; it != to; ++it) {
+    if (it->second.id != id) continue;
+    // The same content once more, with other attestations.
+    if (counts) keep_late(it->second, std::move(p));
+    return;
+  }
+  const auto known = std::ranges::find(waiting_, id, &held::id);
+  held h{id, std::move(whole.content), std::move(p), {}};
+  if (counts) {
+    if (known != waiting_.end()) waiting_.erase(known);
+    hold(std::move(h));
+  } else if (known == waiting_.end()) {
+    if (waiting_.size() >= limits::verifier_waiting_max) waiting_.pop_front();
+    waiting_.push_back(std::move(h));
+  }
+}
+
+std::vector<proof> proofs::of(uint64_t index, const crypto::digest& digest) const {
+  std::vector<proof> out;
+  for (const bool alone : {true, false})
+    for (const auto& [first, h] : contents_) {
+      if (first > index) break;
+      if (h.object.alone != alone || !h.what.covers(index) || h.what.at(index).digest != digest) continue;
+      out.push_back(h.object);
+      out.insert(out.end(), h.late.begin(), h.late.end());
+    }
+  return out;
+}
+
+} // namespace ec::object

@@ -1,0 +1,102 @@
+#include "object/proofs.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/object/leader.hpp"
+
+namespace ec::object {
+namespace {
+
+using namespace test;
+
+TEST_CASE("the manifest that lists a chunk is kept with its place and the broadcast's time") {
+  leader l(1);
+  const auto c = make_chunk(40, 188);
+  const auto m = base::bytes::adopt(l.s.prepare(content_of(c), wall_at(0), 1'234'567).value().payload);
+  proofs p;
+  p.keep(40, 3, m, true);
+  const auto found = p.of(40, c.facts.digest);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].group == 40);
+  CHECK(found[0].object == 3);
+  CHECK(found[0].payload == m);
+  CHECK(found[0].alone);
+  CHECK(found[0].first_index == 40);
+  CHECK(found[0].broadcast_unix_ms == 1'234'567);
+  CHECK(p.of(41, c.facts.digest).empty());
+  CHECK(p.of(39, c.facts.digest).empty());
+  CHECK(p.of(40, make_chunk(40, 188, 5).facts.digest).empty());
+}
+
+TEST_CASE("where the whole chunk replaced a damaged one, each version has the manifest that lists it") {
+  leader l(1);
+  const auto torn = make_damaged(40, 188, "ed25519:aa");
+  const auto whole = make_chunk(40, 188);
+  const auto first = l.sign(torn);
+  const auto second = l.sign(whole);
+  proofs p;
+  p.keep(40, 0, first, true);
+  p.keep(40, 1, second, true);
+  REQUIRE(p.of(40, torn.facts.digest).size() == 1);
+  CHECK(p.of(40, torn.facts.digest)[0].payload == first);
+  REQUIRE(p.of(40, whole.facts.digest).size() == 1);
+  CHECK(p.of(40, whole.facts.digest)[0].payload == second);
+}
+
+TEST_CASE("a stranger's manifest vouches for nothing until an attestation that counts names it") {
+  leader l(1);
+  leader stranger(2);
+  const auto c = make_chunk(40, 188);
+  const auto content = stranger.sign(c);
+  const auto late = l.attest(c);
+  proofs p;
+  p.keep(40, 0, content, false);
+  CHECK(p.of(40, c.facts.digest).empty());
+  p.keep(40, 1, late, true);
+  const auto found = p.of(40, c.facts.digest);
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].payload == content);
+  CHECK_FALSE(found[0].alone);
+  CHECK(found[1].payload == late);
+
+  // A manifest that counts alone stands before those that need another object.
+  leader third(3);
+  const auto other = base::bytes::adopt(manifest::encode([&] {
+    auto m = third.said(c).manifest;
+    m.content.chunk_duration_ms = 2001;
+    return m;
+  }()));
+  p.keep(40, 2, other, true);
+  REQUIRE(p.of(40, c.facts.digest).size() == 3);
+  CHECK(p.of(40, c.facts.digest)[0].payload == other);
+}
+
+TEST_CASE("strangers cannot push out what counts") {
+  leader l(1);
+  leader stranger(2);
+  const auto c = make_chunk(40, 188);
+  proofs p;
+  p.keep(40, 0, l.sign(c), true);
+  for (uint64_t index = 1000; index < 1000 + 2 * base::limits::proofs_max; ++index)
+    p.keep(index, 0, stranger.sign(make_chunk(index, 188)), false);
+  CHECK(p.of(40, c.facts.digest).size() == 1);
+  CHECK(p.size() == 1 + base::limits::verifier_waiting_max);
+}
+
+TEST_CASE("the oldest manifests leave at the bound") {
+  leader l(1);
+  proofs p;
+  for (uint64_t index = 0; index <= base::limits::proofs_max; ++index) p.keep(index, 0, l.sign(make_chunk(index, 188)), true);
+  CHECK(p.size() == base::limits::proofs_max);
+  CHECK(p.of(0, make_chunk(0, 188).facts.digest).empty());
+  CHECK_FALSE(p.of(1, make_chunk(1, 188).facts.digest).empty());
+}
+
+TEST_CASE("what is no manifest is not kept") {
+  proofs p;
+  p.keep(1, 0, base::bytes::copy(std::string_view("{}")), true);
+  CHECK(p.size() == 0);
+}
+
+} // namespace
+} // namespace ec::object
