@@ -2,8 +2,9 @@
 #include "net/http_client.hpp"
 #include "net/http_server.hpp"
 
-#include <atomic>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -24,15 +25,44 @@ net::url local(uint16_t port, std::string path = "/", std::string query = "") {
   return {"http", "127.0.0.1", port, std::move(path), std::move(query)};
 }
 
+/// How many of something there are; tells when that changes.
+class gauge {
+public:
+  void add(int more) {
+    const std::scoped_lock lock(mutex_);
+    count_ += more;
+    changed_.notify_all();
+  }
+  /// Waits until there are `wanted`; false if that does not happen.
+  bool becomes(int wanted) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 10s, [&] { return count_ == wanted; });
+  }
+  /// What a body that has nothing does: waits for as long as it may, on something that never comes.
+  void nothing_comes(std::chrono::milliseconds wait) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, wait, [] { return false; });
+  }
+  int now() {
+    const std::scoped_lock lock(mutex_);
+    return count_;
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int count_ = 0;
+};
+
 /// A body of numbered blocks, then its end, or silence for ever.
 class counting_body final : public net::http_body {
 public:
-  counting_body(size_t blocks, bool then_silent, std::atomic<int>* alive) : left_(blocks), silent_(then_silent), alive_(alive) { ++*alive_; }
-  ~counting_body() override { --*alive_; }
+  counting_body(size_t blocks, bool then_silent, gauge* alive) : left_(blocks), silent_(then_silent), alive_(alive) { alive_->add(1); }
+  ~counting_body() override { alive_->add(-1); }
   base::result<size_t> read(std::span<uint8_t> out, std::chrono::milliseconds wait) override {
     if (left_ == 0) {
       if (!silent_) return base::fail(base::errc::closed, "the end");
-      std::this_thread::sleep_for(std::min(wait, 10ms));
+      alive_->nothing_comes(wait);
       return size_t{0};
     }
     --left_;
@@ -44,7 +74,7 @@ public:
 private:
   size_t left_;
   bool silent_;
-  std::atomic<int>* alive_;
+  gauge* alive_;
 };
 
 /// A listening TCP socket that accepts one client, reads its request and answers with fixed bytes (or none).
@@ -109,7 +139,7 @@ TEST_CASE("a document comes with status, header fields and body") {
 }
 
 TEST_CASE("a streamed body has no length, is not chunked, and ends when the socket closes") {
-  std::atomic<int> alive{0};
+  gauge alive;
   auto server = net::http_server::start({}, [&](const net::http_request&) {
     net::http_response out;
     out.stream = std::make_unique<counting_body>(500, false, &alive);
@@ -134,11 +164,11 @@ TEST_CASE("a streamed body has no length, is not chunked, and ends when the sock
   CHECK(in.ended());
   CHECK(total == 500 * 1000);
   server.value()->stop();
-  CHECK(alive == 0);
+  CHECK(alive.now() == 0);
 }
 
 TEST_CASE("a silent stream gives nothing within the wait, then it has stalled") {
-  std::atomic<int> alive{0};
+  gauge alive;
   auto server = net::http_server::start({}, [&](const net::http_request&) {
     net::http_response out;
     out.stream = std::make_unique<counting_body>(1, true, &alive);
@@ -156,7 +186,7 @@ TEST_CASE("a silent stream gives nothing within the wait, then it has stalled") 
 }
 
 TEST_CASE("the server lets go of a stream whose client has left, even while it is silent") {
-  std::atomic<int> alive{0};
+  gauge alive;
   auto server = net::http_server::start({}, [&](const net::http_request&) {
     net::http_response out;
     out.stream = std::make_unique<counting_body>(1, true, &alive);
@@ -167,14 +197,13 @@ TEST_CASE("the server lets go of a stream whose client has left, even while it i
     net::http_stream in(local(server.value()->port()), quick);
     REQUIRE(in.open().has_value());
     CHECK(in.read(1000ms).value().size() == 1000);
-    CHECK(alive == 1);
+    CHECK(alive.now() == 1);
   }
-  for (int i = 0; i < 500 && alive != 0; ++i) std::this_thread::sleep_for(10ms);
-  CHECK(alive == 0);
+  CHECK(alive.becomes(0));
 }
 
 TEST_CASE("stopping the server ends a silent stream") {
-  std::atomic<int> alive{0};
+  gauge alive;
   auto server = net::http_server::start({}, [&](const net::http_request&) {
     net::http_response out;
     out.stream = std::make_unique<counting_body>(1, true, &alive);
@@ -185,12 +214,12 @@ TEST_CASE("stopping the server ends a silent stream") {
   REQUIRE(in.open().has_value());
   CHECK(in.read(1000ms).has_value());
   server.value()->stop();
-  CHECK(alive == 0);
+  CHECK(alive.now() == 0);
   CHECK_FALSE(in.read(1000ms).has_value());
 }
 
 TEST_CASE("stop wakes a reader in another thread") {
-  std::atomic<int> alive{0};
+  gauge alive;
   auto server = net::http_server::start({}, [&](const net::http_request&) {
     net::http_response out;
     out.stream = std::make_unique<counting_body>(1, true, &alive);

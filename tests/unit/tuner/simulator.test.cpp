@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "base/clock.hpp"
 #include "net/http_client.hpp"
 #include "tuner/source.hpp"
 
@@ -30,6 +30,16 @@ tuner::broadcast numbered() {
     }
     return tuner::broadcast_burst{base::bytes::adopt(std::move(out)), std::chrono::milliseconds(n)};
   };
+}
+
+/// Asks the device for its status until it has `wanted` streams open: every round is an answer of the device, none is a pause.
+bool has_streams(const tuner::simulator& d, unsigned wanted) {
+  const auto end = base::mono_now() + 10s;
+  while (d.counters().streams_open != wanted) {
+    if (base::mono_now() > end) return false;
+    if (!net::http_get({"http", "127.0.0.1", d.port(), "/lineup_status.json", ""}, quick)) return false;
+  }
+  return true;
 }
 
 uint64_t number_at(const std::vector<uint8_t>& in, size_t packet) {
@@ -142,8 +152,7 @@ TEST_CASE("when its tuners are taken the device says so, and a client that leave
   CHECK(taken.headers.find("X-HDHomeRun-Error") == "804 Tuner In Use");
   CHECK(d->counters().refused_busy == 2);
   one.reset();
-  for (int i = 0; i < 500 && d->counters().streams_open != 1; ++i) std::this_thread::sleep_for(10ms);
-  CHECK(d->counters().streams_open == 1);
+  REQUIRE(has_streams(*d, 1));
   net::http_stream again(at(*d, "/auto/v5.1"), quick);
   REQUIRE(again.open().has_value());
   CHECK(again.status() == 200);
@@ -220,7 +229,7 @@ TEST_CASE("a source reads the device and tells its faults apart") {
   CHECK(dark->fault()->device_code == 807);
 
   d->play(tuner::simulator_trouble::none);
-  for (int i = 0; i < 500 && d->counters().streams_open != 0; ++i) std::this_thread::sleep_for(10ms);
+  REQUIRE(has_streams(*d, 0));
   auto dropped = tuner::open_source("http://" + address + "/auto/v5.1", options).value();
   REQUIRE(dropped->read(2000ms).has_value());
   d->play(tuner::simulator_trouble::drop);
