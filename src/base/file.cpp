@@ -127,13 +127,13 @@ result<bytes> read_file(const std::string& path, size_t bytes_max) {
   return bytes::adopt(std::move(all));
 }
 
-result<std::vector<uint8_t>> read_secret_file(const std::string& path, size_t bytes_max) {
+result<std::vector<uint8_t>> read_secret_file(const std::string& path, size_t bytes_max, secret_rights must) {
   // O_NONBLOCK: a pipe in the place of the file must not make us wait for its writer.
   const handle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat facts {};
   if (!file.open() || ::fstat(file.get(), &facts) != 0) return fail(os_error("open", path, errno));
   if (!S_ISREG(facts.st_mode)) return fail(errc::invalid_argument, "is no regular file", path);
-  if ((facts.st_mode & 077) != 0) {
+  if (must == secret_rights::owner && (facts.st_mode & 077) != 0) {
     char mode[8];
     std::snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(facts.st_mode & 07777));
     return fail(errc::permission, "others than its owner may use this secret file (mode " + std::string(mode) + "): run chmod 600 on it", path);

@@ -21,9 +21,16 @@ enum class durability { power_cut, process };
 /// The content of the file at `path`. Errors: not_found, permission, too_large (over `bytes_max`), io.
 [[nodiscard]] result<bytes> read_file(const std::string& path, size_t bytes_max);
 
-/// Like read_file, for keys and secrets: a regular file that group and others have no right to. The caller wipes what it
-/// gets. Errors: permission if the mode lets others read, write or run it; those of read_file.
-[[nodiscard]] result<std::vector<uint8_t>> read_secret_file(const std::string& path, size_t bytes_max);
+/// Who may have rights to a secret file.
+enum class secret_rights {
+  owner,    ///< its owner only
+  as_it_is, ///< whoever its owner chose: a key that the operator shares with other services
+};
+
+/// Like read_file, for keys and secrets: a regular file, and with `owner` one that group and others have no right to. The caller
+/// wipes what it gets. Errors: permission if the mode lets others read, write or run it; those of read_file.
+[[nodiscard]] result<std::vector<uint8_t>> read_secret_file(const std::string& path, size_t bytes_max,
+                                                            secret_rights must = secret_rights::owner);
 
 /// Replaces the file at `path` by `content` in one step: a reader sees the old content or the new one. The file gets
 /// exactly `mode` (say 0644), whatever the umask. A crash may leave a file `.NAME.XXXXXX.tmp` beside it. After an io error

@@ -1,7 +1,6 @@
 #include "crypto/certificate.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -9,13 +8,13 @@
 #include <span>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/bytes.hpp"
+#include "base/file.hpp"
 
 namespace ec::crypto {
 namespace {
@@ -78,72 +77,11 @@ time_t to_unix(base::wall_time t) {
   return static_cast<time_t>(std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count());
 }
 
-auto io_fail(const std::filesystem::path& file, int error) {
-  return fail(error == ENOENT ? errc::not_found : errc::io, std::strerror(error), file.string());
-}
-
-struct descriptor {
-  int raw = -1;
-  ~descriptor() {
-    if (raw >= 0) ::close(raw);
-  }
-};
-
-result<std::string> read_file(const std::filesystem::path& file, bool secret) {
-  descriptor fd{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (fd.raw < 0) return io_fail(file, errno);
-  struct stat info {};
-  if (::fstat(fd.raw, &info) != 0) return io_fail(file, errno);
-  if (secret && (info.st_mode & 077) != 0) {
-    return fail(errc::permission, "others can read this private key: chmod 600 it", file.string());
-  }
-  if (!S_ISREG(info.st_mode) || static_cast<size_t>(info.st_size) > pem_bytes_max) {
-    return fail(errc::too_large, "not a PEM file of at most 256 KiB", file.string());
-  }
-  std::string text(static_cast<size_t>(info.st_size), '\0');
-  size_t at = 0;
-  while (at < text.size()) {
-    const ssize_t got = ::read(fd.raw, text.data() + at, text.size() - at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_fail(file, errno);
-    if (got == 0) break;
-    at += static_cast<size_t>(got);
-  }
-  text.resize(at);
+result<std::string> read_pem(const std::filesystem::path& file, base::secret_rights must) {
+  EC_TRY(auto raw, base::read_secret_file(file.string(), pem_bytes_max, must));
+  std::string text(raw.begin(), raw.end());
+  gnutls_memset(raw.data(), 0, raw.size());
   return text;
-}
-
-/// Whole or not at all: a temporary file beside it, made durable, then renamed (or linked, when it must not exist yet).
-result<void> write_file(const std::filesystem::path& file, std::string_view text, mode_t mode, bool replace) {
-  const auto temporary = file.string() + ".new." + std::to_string(::getpid());
-  {
-    ::unlink(temporary.c_str());
-    descriptor fd{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
-    if (fd.raw < 0) return io_fail(temporary, errno);
-    size_t at = 0;
-    while (at < text.size()) {
-      const ssize_t put = ::write(fd.raw, text.data() + at, text.size() - at);
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) {
-        const int error = errno;
-        ::unlink(temporary.c_str());
-        return io_fail(temporary, error);
-      }
-      at += static_cast<size_t>(put);
-    }
-    if (::fsync(fd.raw) != 0) {
-      const int error = errno;
-      ::unlink(temporary.c_str());
-      return io_fail(temporary, error);
-    }
-  }
-  const int moved = replace ? ::rename(temporary.c_str(), file.c_str()) : ::link(temporary.c_str(), file.c_str());
-  const int error = errno;
-  if (!replace || moved != 0) ::unlink(temporary.c_str());
-  if (moved != 0) return error == EEXIST ? result<void>(fail(errc::exists, "exists already", file.string())) : io_fail(file, error);
-  descriptor dir{::open(file.parent_path().empty() ? "." : file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (dir.raw >= 0 && ::fsync(dir.raw) != 0) return io_fail(file.parent_path(), errno);
-  return base::ok();
 }
 
 result<std::string> make_key() {
@@ -314,9 +252,9 @@ result<certificate_pair> certificate_pair::from_pem(std::string chain_pem, std::
 }
 
 result<certificate_pair> certificate_pair::load(const std::filesystem::path& chain_file, const std::filesystem::path& key_file) {
-  auto chain = read_file(chain_file, false);
+  auto chain = read_pem(chain_file, base::secret_rights::as_it_is);
   if (!chain) return fail(chain.error());
-  auto key = read_file(key_file, false);
+  auto key = read_pem(key_file, base::secret_rights::as_it_is);
   if (!key) return fail(key.error());
   auto pair = from_pem(std::move(chain.value()), key.value());
   wipe(key.value());
@@ -340,19 +278,19 @@ result<certificate_pair> certificate_pair::load_or_make(const std::filesystem::p
   const auto key_file = dir / "endpoint.key";
   const auto chain_file = dir / "endpoint.crt";
 
-  auto key = read_file(key_file, true);
+  auto key = read_pem(key_file, base::secret_rights::owner);
   if (!key && key.error().code == errc::not_found) {
     auto fresh = make_key();
     if (!fresh) return fail(fresh.error());
-    const auto written = write_file(key_file, fresh.value(), 0600, false);
+    const auto written = base::write_new_file(key_file.string(), base::as_span(fresh.value()), 0600);
     wipe(fresh.value());
     // Another process may have made it in between: its key counts.
     if (!written && written.error().code != errc::exists) return fail(written.error());
-    key = read_file(key_file, true);
+    key = read_pem(key_file, base::secret_rights::owner);
   }
   if (!key) return fail(key.error());
 
-  if (auto chain = read_file(chain_file, false); chain && names_of(chain.value()) == normalised(names)) {
+  if (auto chain = read_pem(chain_file, base::secret_rights::as_it_is); chain && names_of(chain.value()) == normalised(names)) {
     auto pair = from_pem(std::move(chain.value()), key.value());
     if (pair && pair.value().not_before() <= now && !pair.value().renewal_due(now)) {
       wipe(key.value());
@@ -366,7 +304,7 @@ result<certificate_pair> certificate_pair::load_or_make(const std::filesystem::p
     why.about = key_file.string();
     return fail(std::move(why));
   }
-  if (const auto written = write_file(chain_file, made.value(), 0644, true); !written) {
+  if (const auto written = base::write_file_atomic(chain_file.string(), base::as_span(made.value()), 0644); !written) {
     wipe(key.value());
     return fail(written.error());
   }

@@ -87,6 +87,15 @@ TEST_CASE("a secret that others may read is refused with the way out") {
   CHECK(read_secret_file("/dev/null", 5).error().code == errc::invalid_argument);
 }
 
+TEST_CASE("a secret that its owner shares is read where that is allowed, and nowhere else") {
+  const ec::test::temp_dir dir;
+  REQUIRE(write_file_atomic(dir / "key", as_span("secret"), 0640, durability::process).has_value());
+  CHECK(read_secret_file(dir / "key", 100).error().code == errc::permission);
+  const auto got = read_secret_file(dir / "key", 100, secret_rights::as_it_is);
+  REQUIRE(got.has_value());
+  CHECK(as_text(got.value()) == "secret");
+}
+
 namespace {
 
 result<void> append_text(append_file& to, std::initializer_list<std::string_view> texts) {
