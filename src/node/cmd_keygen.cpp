@@ -29,7 +29,10 @@ int cmd_keygen(const std::vector<std::string>& args) {
   }
   const auto key = crypto::signing_key::generate();
   if (const auto saved = key.save(config.out.string()); !saved) {
-    print_error(help.name, saved.error().message());
+    const auto there = saved.error().code == base::errc::exists;
+    print_error(help.name, there ? config.out.string() + ": is there already and a key is never written over: choose another name, or move that "
+                                                         "file away if nobody trusts its key any more"
+                                 : saved.error().message());
     return saved.error().code == base::errc::exists ? exit_usage : exit_failed;
   }
   std::printf("%s\n", key.public_key().to_string().c_str());

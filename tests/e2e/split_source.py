@@ -62,6 +62,8 @@ def main():
     chunks = 4
     with mesh.Mesh(binary, "split") as m:
         signer = m.keygen("leader")
+        again = m.run("keygen", "--out", m.dir / "leader.key")
+        check(again.returncode == 2 and "choose another name" in again.stderr, "a key is never written over, and keygen says what to do")
         if what == "hdhomerun":
             host = os.environ.get("EC_HDHOMERUN_HOST")
             channel = os.environ.get("EC_HDHOMERUN_CHANNEL")
