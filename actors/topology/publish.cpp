@@ -149,6 +149,7 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
     keep(*signer);
   }
   EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, *plan.network_secret));
+  // Without a key there is no name: no manifest could list this node's damaged versions (docs/formats/object.md).
   object::sealer_config sealer{.profile = config.profile, .publisher = {}};
   if (plan.signer) sealer.publisher = plan.signer->to_string();
   const auto chunker = spawn_chunker(sys, {plan.cutter, std::move(cipher), sealer, edge}, chunks, signer, observer);
