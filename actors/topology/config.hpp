@@ -51,7 +51,6 @@ struct subscribe_config {
   std::optional<uint64_t> stop_after;           ///< chunks
   std::chrono::milliseconds patience{0};        ///< for a missing chunk, and for a whole one; 0: three chunk durations
   std::filesystem::path network_secret_file;
-  std::string profile = "ts-v1";
   bool tls_insecure = false;
   std::filesystem::path tls_ca;
   bool json = false;

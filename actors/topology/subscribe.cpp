@@ -100,6 +100,7 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   receive.chunks_invalid_max = plan.config.max_invalid_chunks;
   receive.stop_after = plan.config.stop_after;
   receive.patience = plan.config.patience;
+  receive.profile = plan.profile;
   receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
   subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust), receive, {},
     {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};

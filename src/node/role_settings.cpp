@@ -47,7 +47,6 @@ const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
     make_setting("stop-after", "N", "end after N chunks (never)", &c::stop_after),
     make_setting("patience-ms", "N", "wait so long for a chunk that is missing, or for a whole copy of a damaged one; 0: three chunks (0)", &c::patience),
     make_setting("network-secret-file", "FILE", "secret that the object keys are derived from, beside the stream id", &c::network_secret_file),
-    make_setting("profile", "NAME", "chunk profile (ts-v1)", &c::profile),
     make_setting("tls-insecure", "", "accept any certificate of the peers (false)", &c::tls_insecure),
     make_setting("tls-ca", "FILE", "certificate authorities to accept, PEM (default: the system's)", &c::tls_ca),
     make_setting("json", "", "print events as JSON lines (false)", &c::json),
