@@ -102,7 +102,7 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   receive.patience = plan.config.patience;
   receive.profile = plan.profile;
   receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
-  subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust), receive, {},
+  subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust, manifest::live_rules()), receive, {},
     {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
   return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);

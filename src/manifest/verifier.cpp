@@ -14,6 +14,10 @@ bool compatible(const content& earlier, const content& later) {
          may_follow(earlier, later);
 }
 
+std::string in_seconds(int64_t ms) {
+  return std::to_string(ms / 1000) + " s";
+}
+
 } // namespace
 
 std::string_view name(refusal_reason r) {
@@ -21,6 +25,10 @@ std::string_view name(refusal_reason r) {
                                                                    "bad_signature", "equivocation", "fork", "rollback",
                                                                    "stale",        "from_future", "unknown_manifest"};
   return names[static_cast<size_t>(r)];
+}
+
+verifier_config live_rules() {
+  return {.age_max = std::chrono::hours(6), .ahead_max = std::chrono::hours(2)};
 }
 
 std::vector<std::pair<std::string, uint64_t>> verifier_counters::list() const {
@@ -112,11 +120,12 @@ bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shar
   }
   const auto age = base::unix_ms(now) - static_cast<int64_t>(a.signed_unix_ms);
   if (config_.age_max && age > config_.age_max->count()) {
-    refuse(out, refusal_reason::stale, "signed " + std::to_string(age) + " ms ago", a.signer);
+    refuse(out, refusal_reason::stale, "signed " + in_seconds(age) + " ago, " + in_seconds(config_.age_max->count()) + " are allowed: is it a replay, or a clock that is wrong", a.signer);
     return false;
   }
   if (config_.ahead_max && -age > config_.ahead_max->count()) {
-    refuse(out, refusal_reason::from_future, "signed " + std::to_string(-age) + " ms ahead of this node's clock", a.signer);
+    refuse(out, refusal_reason::from_future, "signed " + in_seconds(-age) + " ahead of this node's clock, " + in_seconds(config_.ahead_max->count()) +
+                                              " are allowed: is this clock right", a.signer);
     return false;
   }
   if (!chain_allows(out, id, what, a)) {

@@ -70,6 +70,10 @@ struct verifier_config {
   size_t entries_max = base::limits::verifier_entries_max;     ///< chunks in them
 };
 
+/// For a subscriber of a live stream. Two clocks that are each an hour off, in opposite directions, still get on: ahead_max is two
+/// hours. age_max is six: those two, and the four epochs that a late joiner takes, each of 1,024 chunks of two seconds.
+verifier_config live_rules();
+
 /// What accept() found. An object may hold attestations that were taken and others that were not.
 struct outcome {
   struct taken {

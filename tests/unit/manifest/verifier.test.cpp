@@ -94,6 +94,25 @@ TEST_CASE("no signature, another key, another stream: nothing becomes known") {
   CHECK(v.manifests_held() == 0);
 }
 
+TEST_CASE("a live subscriber gets on with clocks an hour off and refuses yesterday's stream") {
+  constexpr int64_t hour = 3'600'000;
+  constexpr int64_t four_epochs = 4 * 1024 * 2000;
+  for (const auto& [now, expected] : std::vector<std::pair<int64_t, std::optional<reason>>>{
+         {0, {}}, {2 * hour, {}}, {-2 * hour, {}}, {2 * hour + four_epochs, {}}, {24 * hour, reason::stale}, {6 * hour + 1, reason::stale},
+         {-2 * hour - 1, reason::from_future}}) {
+    CAPTURE(now);
+    auto s = signer_of(1);
+    verifier v(stream, trusting({1}), live_rules());
+    const auto o = v.accept(say(s, epoch(1)), at(now));
+    CHECK(o.accepted.has_value() != expected.has_value());
+    CHECK(v.find(1).has_value() != expected.has_value());
+    if (!expected) continue;
+    CHECK(why(o) == *expected);
+    CHECK(v.counters().of(*expected) == 1);
+    CHECK(o.refusals.front().text.find("allowed") != std::string::npos);
+  }
+}
+
 TEST_CASE("a manifest counts only in the group of its epoch, and so do attestations that come later") {
   auto s = signer_of(1);
   auto other = signer_of(2);
