@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "base/memory.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
 
@@ -43,6 +44,7 @@ int usage(std::ostream& out, int code) {
 int main(int argc, char** argv) {
   // A peer or a pipe that goes away is an error of one write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  ec::base::keep_freed_memory();
   const std::vector<std::string> args(argv + 1, argv + argc);
   if (args.empty()) return usage(std::cout, exit_ok);
   if (args[0] == "--help" || args[0] == "help") return usage(std::cout, exit_ok);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "base/memory.hpp"
 #include "object/receiver.hpp"
 #include "object/sealer.hpp"
 
@@ -105,4 +106,8 @@ BENCHMARK(receive_chunk)->Arg(1)->Arg(3);
 
 } // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  ec::base::keep_freed_memory(); // as the node does
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}
