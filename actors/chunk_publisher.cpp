@@ -1,5 +1,7 @@
 #include "actors/chunk_publisher.hpp"
 
+#include "actors/track_outlet.hpp"
+
 namespace ec::actors {
 namespace {
 
@@ -8,21 +10,20 @@ constexpr size_t cached_chunks = 8;
 
 class chunk_publisher final : public chunk_publisher_actor::base {
 public:
-  chunk_publisher(caf::actor_config& cfg, const moq::track_namespace& stream, edge_config edge_cfg, quic_endpoint_actor endpoint) :
-    chunk_publisher_actor::base(cfg), edge_(edge_cfg, std::move(endpoint)),
-    chunks_(std::make_shared<const moq::full_track_name>(moq::full_track_name{stream, "chunks"})),
-    damaged_(std::make_shared<const moq::full_track_name>(moq::full_track_name{stream, "damaged"})) {}
+  chunk_publisher(caf::actor_config& cfg, moq::track_namespace stream, edge_config edge, quic_endpoint_actor endpoint, observer_actor observer) :
+    chunk_publisher_actor::base(cfg), stream_(std::move(stream)),
+    outlet_(this, edge, std::move(endpoint), {"chunk_publisher-endpoint", std::move(observer)}) {}
 
   behavior_type make_behavior() override {
-    push({.what = publish_op::step::add_track, .track = chunks_, .config = {.cache_groups_max = cached_chunks}});
-    push({.what = publish_op::step::add_track, .track = damaged_, .config = {.cache_groups_max = cached_chunks}});
+    chunks_ = outlet_.add({stream_, "chunks"}, {.cache_groups_max = cached_chunks});
+    damaged_ = outlet_.add({stream_, "damaged"}, {.cache_groups_max = cached_chunks});
     return {[this](const chunk_item& item) {
       on(item);
       return edge_credit{};
     }};
   }
 
-  void on_exit() override { edge_.release(); }
+  void on_exit() override { outlet_.release(); }
 
 private:
   void on(const chunk_item& item) {
@@ -33,27 +34,19 @@ private:
       op.object.group = item.group;
       op.object.id = item.object;
       op.object.payload = item.payload;
-      push(std::move(op));
-      if (item.last) push({.what = publish_op::step::end_group, .track = track, .group = item.group});
+      outlet_.push(std::move(op));
+      if (item.last) outlet_.push({.what = publish_op::step::end_group, .track = track, .group = item.group});
       break;
     }
     case chunk_item::step::reset:
-      push({.what = publish_op::step::reset_group, .track = track, .group = item.group, .code = moq::reset_code::internal_error});
+      outlet_.push({.what = publish_op::step::reset_group, .track = track, .group = item.group, .code = moq::reset_code::internal_error});
       break;
-    case chunk_item::step::end:
-      push({.what = publish_op::step::end_track, .track = chunks_});
-      push({.what = publish_op::step::end_track, .track = damaged_});
-      edge_.close(this);
-      break;
+    case chunk_item::step::end: outlet_.end(); break;
     }
   }
 
-  void push(publish_op op) {
-    const auto group = op.what == publish_op::step::append ? op.object.group : op.group;
-    edge_.push(this, std::move(op), group);
-  }
-
-  edge<publish_op, quic_endpoint_actor> edge_;
+  moq::track_namespace stream_;
+  track_outlet<chunk_publisher> outlet_;
   std::shared_ptr<const moq::full_track_name> chunks_;
   std::shared_ptr<const moq::full_track_name> damaged_;
 };
@@ -61,8 +54,8 @@ private:
 } // namespace
 
 chunk_publisher_actor spawn_chunk_publisher(caf::actor_system& sys, moq::track_namespace stream, edge_config edge,
-  quic_endpoint_actor endpoint) {
-  return sys.spawn<chunk_publisher>(stream, edge, std::move(endpoint));
+  quic_endpoint_actor endpoint, observer_actor observer) {
+  return sys.spawn<chunk_publisher>(std::move(stream), edge, std::move(endpoint), std::move(observer));
 }
 
 } // namespace ec::actors

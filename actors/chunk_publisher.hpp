@@ -2,6 +2,7 @@
 
 #include "actors/messages.hpp"
 #include "actors/quic_endpoint.hpp"
+#include "actors/report.hpp"
 
 namespace ec::actors {
 
@@ -11,6 +12,6 @@ using chunk_publisher_actor = caf::typed_actor<
   caf::replies_to<chunk_item>::with<edge_credit>>;
 
 chunk_publisher_actor spawn_chunk_publisher(caf::actor_system& sys, moq::track_namespace stream, edge_config edge,
-  quic_endpoint_actor endpoint);
+  quic_endpoint_actor endpoint, observer_actor observer);
 
 } // namespace ec::actors

@@ -10,10 +10,16 @@ public:
   chunker(caf::actor_config& cfg, chunker_config config, std::optional<chunk_publisher_actor> publisher,
     std::optional<signer_actor> signer, observer_actor observer) :
     chunker_actor::base(cfg), cutter_(config.cutter), sealer_(std::move(config.cipher), config.sealer), observer_(std::move(observer)) {
-    if (publisher) objects_.emplace(config.edge, std::move(*publisher));
-    if (signer) summaries_.emplace(config.edge, std::move(*signer));
+    if (publisher) objects_.emplace(config.edge, std::move(*publisher), edge_watch{"chunker-chunk_publisher", observer_});
+    if (signer) summaries_.emplace(config.edge, std::move(*signer), edge_watch{"chunker-signer", observer_});
     const auto on_room = [this] { give_credit(); };
-    if (objects_) objects_->on_room(on_room);
+    if (objects_) {
+      objects_->on_room(on_room);
+      // What left of the group before is all that there will be.
+      objects_->on_drop([this](uint64_t group, bool begun) {
+        if (begun) objects_->push_always(this, {.what = chunk_item::step::reset, .group = group});
+      });
+    }
     if (summaries_) summaries_->on_room(on_room);
   }
 
@@ -25,8 +31,8 @@ public:
   }
 
   void on_exit() override {
-    if (objects_) objects_->release();
-    if (summaries_) summaries_->release();
+    if (objects_) objects_->release(this);
+    if (summaries_) summaries_->release(this);
     waiting_.clear();
   }
 
@@ -119,8 +125,8 @@ private:
 
   void end() {
     // The actor ends when both edges have delivered all that they hold.
-    if (objects_) objects_->push(this, {.what = chunk_item::step::end}, UINT64_MAX);
-    if (summaries_) summaries_->push(this, {.end = true}, UINT64_MAX);
+    if (objects_) objects_->push_always(this, {.what = chunk_item::step::end});
+    if (summaries_) summaries_->push_always(this, {.end = true});
     ending_ = true;
     give_credit();
   }

@@ -6,6 +6,8 @@
 namespace ec::actors {
 namespace {
 
+constexpr uint64_t pts_end = uint64_t{1} << 33; // PTS has 33 bits
+
 class hls_writer final : public hls_writer_actor::base {
 public:
   hls_writer(caf::actor_config& cfg, hls::writer_config config, observer_actor observer) :
@@ -40,7 +42,7 @@ private:
     segment.index = chunk.index;
     segment.data = chunk.data;
     segment.duration_pts = chunk.duration_pts;
-    segment.discontinuity = chunk.discontinuity || lost_;
+    segment.discontinuity = chunk.discontinuity || !follows(chunk);
     segment.damaged = chunk.damaged;
     segment.verified = chunk.verified;
     segment.digest_hex = crypto::blake3(chunk.data).hex();
@@ -50,7 +52,6 @@ private:
       const auto proof = proofs_->append({chunk.index, chunk.first_pts, static_cast<uint64_t>(chunk.duration_pts), std::string(chunk.manifest.text()),
         chunk.damage_publisher, chunk.damage_reason});
       if (!proof) {
-        lost_ = true;
         fault(proof.error());
         return;
       }
@@ -58,15 +59,20 @@ private:
     const auto written = writer_->append(segment);
     if (!written) {
       // The disk refuses: the chunk is lost for this playlist, and the next one that fits says so with a discontinuity.
-      lost_ = true;
       fault(written.error());
       return;
     }
-    lost_ = false;
+    last_ = {chunk.index, (chunk.first_pts + static_cast<uint64_t>(chunk.duration_pts)) % pts_end, chunk.duration_pts == 0};
     send(observer_, report{"segment",
                       {{"chunk", static_cast<int64_t>(chunk.index)}, {"file", written.value().file},
                         {"bytes", static_cast<int64_t>(chunk.data.size())}, {"verified", chunk.verified}, {"damaged", chunk.damaged},
                         {"digest", chunk.digest}, {"signer", chunk.signer}}});
+  }
+
+  /// False if something is missing between the last segment and `chunk`: the edge dropped it, or the disk refused it. A damaged
+  /// chunk may not know where it ends: then the index must do.
+  bool follows(const verified_chunk& chunk) const {
+    return !last_ || last_->end_pts == chunk.first_pts || (last_->unsure && chunk.index == last_->index + 1);
   }
 
   void finish() {
@@ -80,11 +86,18 @@ private:
     send(observer_, report{"hls-fault", {{"reason", why.message()}}});
   }
 
+  /// Where the last segment stands on the broadcast's clock.
+  struct written_chunk {
+    uint64_t index;
+    uint64_t end_pts;
+    bool unsure; ///< its duration is not known
+  };
+
   hls::writer_config config_;
   observer_actor observer_;
   std::optional<hls::segment_writer> writer_;
   std::optional<hls::manifest_log> proofs_;
-  bool lost_ = false;
+  std::optional<written_chunk> last_;
 };
 
 } // namespace

@@ -1,5 +1,7 @@
 #include "actors/manifest_publisher.hpp"
 
+#include "actors/track_outlet.hpp"
+
 namespace ec::actors {
 namespace {
 
@@ -8,25 +10,25 @@ constexpr uint8_t manifest_priority = 64;
 
 class manifest_publisher final : public manifest_publisher_actor::base {
 public:
-  manifest_publisher(caf::actor_config& cfg, const moq::track_namespace& stream, edge_config edge_cfg, quic_endpoint_actor endpoint) :
-    manifest_publisher_actor::base(cfg), edge_(edge_cfg, std::move(endpoint)),
-    track_(std::make_shared<const moq::full_track_name>(moq::full_track_name{stream, "manifests"})) {}
+  manifest_publisher(caf::actor_config& cfg, moq::track_namespace stream, edge_config edge, quic_endpoint_actor endpoint,
+    observer_actor observer) :
+    manifest_publisher_actor::base(cfg), stream_(std::move(stream)),
+    outlet_(this, edge, std::move(endpoint), {"manifest_publisher-endpoint", std::move(observer)}) {}
 
   behavior_type make_behavior() override {
-    edge_.push(this, {.what = publish_op::step::add_track, .track = track_, .config = {.priority = manifest_priority, .single_subgroup = false}});
+    track_ = outlet_.add({stream_, "manifests"}, {.priority = manifest_priority, .single_subgroup = false});
     return {[this](const manifest_item& item) {
       on(item);
       return edge_credit{};
     }};
   }
 
-  void on_exit() override { edge_.release(); }
+  void on_exit() override { outlet_.release(); }
 
 private:
   void on(const manifest_item& item) {
     if (item.end) {
-      edge_.push(this, {.what = publish_op::step::end_track, .track = track_});
-      edge_.close(this);
+      outlet_.end();
       return;
     }
     publish_op op{.what = publish_op::step::append, .track = track_};
@@ -36,19 +38,20 @@ private:
     op.object.id = item.object;
     op.object.priority = manifest_priority;
     op.object.payload = item.payload;
-    edge_.push(this, std::move(op), item.epoch);
-    edge_.push(this, {.what = publish_op::step::end_subgroup, .track = track_, .group = item.epoch, .subgroup = item.object}, item.epoch);
+    outlet_.push(std::move(op));
+    outlet_.push({.what = publish_op::step::end_subgroup, .track = track_, .group = item.epoch, .subgroup = item.object});
   }
 
-  edge<publish_op, quic_endpoint_actor> edge_;
+  moq::track_namespace stream_;
+  track_outlet<manifest_publisher> outlet_;
   std::shared_ptr<const moq::full_track_name> track_;
 };
 
 } // namespace
 
 manifest_publisher_actor spawn_manifest_publisher(caf::actor_system& sys, moq::track_namespace stream, edge_config edge,
-  quic_endpoint_actor endpoint) {
-  return sys.spawn<manifest_publisher>(stream, edge, std::move(endpoint));
+  quic_endpoint_actor endpoint, observer_actor observer) {
+  return sys.spawn<manifest_publisher>(std::move(stream), edge, std::move(endpoint), std::move(observer));
 }
 
 } // namespace ec::actors

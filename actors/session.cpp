@@ -9,7 +9,7 @@ namespace {
 class session final : public loop_actor<session_actor>, public moq::upper_layer {
 public:
   session(caf::actor_config& cfg, net_loop& loop, std::shared_ptr<endpoint_core> core, session_dial dial, session_sink_actor sink) :
-    loop_actor(cfg, loop), core_(std::move(core)), dial_(std::move(dial)), edge_(dial_.edge, std::move(sink)) {
+    loop_actor(cfg, loop), core_(std::move(core)), dial_(std::move(dial)), edge_(dial_.edge, std::move(sink), {}) {
     moq::session_config config;
     config.role = moq::session_role::client;
     config.implementation = core_->implementation();
@@ -46,7 +46,7 @@ public:
 
   void on_exit() override {
     core_->forget(*link_);
-    edge_.release();
+    edge_.release(this);
     if (auto* c = link_->connection()) {
       // The connection outlives the actor for its closing handshake: it may not call a link that is gone.
       c->close(moq::session_code::no_error, "done");

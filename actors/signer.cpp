@@ -16,7 +16,8 @@ struct open_epoch {
 class signer final : public signer_actor::base {
 public:
   signer(caf::actor_config& cfg, signer_config config, manifest_publisher_actor publisher, observer_actor observer) :
-    signer_actor::base(cfg), config_(std::move(config)), edge_(config_.edge, std::move(publisher)), observer_(std::move(observer)) {}
+    signer_actor::base(cfg), config_(std::move(config)), edge_(config_.edge, std::move(publisher), {"signer-manifest_publisher", observer}),
+    observer_(std::move(observer)) {}
 
   behavior_type make_behavior() override {
     if (const auto ready = load(); !ready) {
@@ -29,7 +30,7 @@ public:
     }};
   }
 
-  void on_exit() override { edge_.release(); }
+  void on_exit() override { edge_.release(this); }
 
 private:
   base::result<void> load() {
@@ -53,7 +54,7 @@ private:
     if (s.end) {
       // An epoch that the broadcast did not fill is signed as far as it came.
       sign();
-      edge_.push(this, {.end = true});
+      edge_.push_always(this, {.end = true});
       edge_.close(this);
       return;
     }

@@ -23,13 +23,9 @@ public:
   subscriber_verifier(caf::actor_config& cfg, subscriber_config config, subscriber_outputs outputs, observer_actor observer) :
     subscriber_verifier_actor::base(cfg), stream_(std::move(config.stream)), sources_(std::move(config.sources)),
     receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver), observer_(std::move(observer)), links_(sources_.size()), require_manifest_(config.receiver.require_manifest) {
-    if (outputs.hls) output_.emplace(config.edge, std::move(*outputs.hls));
-    if (outputs.objects) {
-      objects_.emplace(config.record_edge, std::move(*outputs.objects));
-      objects_->on_drop([this](uint64_t group) {
-        if (objects_->counters().dropped_groups == 1) base::log::warn("subscriber_verifier", "objects-dropped", {{"chunk", group}});
-      });
-    }
+    if (outputs.hls) output_.emplace(config.edge, std::move(*outputs.hls), edge_watch{"subscriber_verifier-hls_writer", observer_});
+    if (outputs.objects)
+      objects_.emplace(config.record_edge, std::move(*outputs.objects), edge_watch{"subscriber_verifier-object_recorder", observer_});
   }
 
   behavior_type make_behavior() override {
@@ -50,8 +46,8 @@ public:
 
   void on_exit() override {
     links_.clear();
-    if (output_) output_->release();
-    if (objects_) objects_->release();
+    if (output_) output_->release(this);
+    if (objects_) objects_->release(this);
     observer_ = nullptr;
   }
 
@@ -318,7 +314,7 @@ private:
         send(observer_, report{"objects-dropped", {{"groups", static_cast<int64_t>(lost)}, {"reason", "the disk was too slow for the file of objects"}}});
       end_hls();
     });
-    objects_->push(this, {.end = true}, UINT64_MAX);
+    objects_->push_always(this, {.end = true});
   }
 
   void end_hls() {
@@ -326,7 +322,7 @@ private:
       quit();
       return;
     }
-    output_->push(this, {.end = true}, UINT64_MAX);
+    output_->push_always(this, {.end = true});
     output_->close(this);
   }
 

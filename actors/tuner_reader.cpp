@@ -10,15 +10,15 @@ constexpr std::chrono::milliseconds read_wait{100};
 
 class tuner_reader final : public tuner_reader_actor::base {
 public:
-  tuner_reader(caf::actor_config& cfg, tuner_reader_config config, chunker_actor next) :
-    tuner_reader_actor::base(cfg), config_(std::move(config)), edge_(config_.edge, std::move(next)) {
+  tuner_reader(caf::actor_config& cfg, tuner_reader_config config, chunker_actor next, observer_actor observer) :
+    tuner_reader_actor::base(cfg), config_(std::move(config)), edge_(config_.edge, std::move(next), {"tuner_reader-chunker", std::move(observer)}) {
     edge_.on_room([this] {
       if (paused_ && !edge_.full()) {
         paused_ = false;
         send(this, read_atom::value);
       }
     });
-    edge_.on_drop([this](uint64_t) { gap_ = true; });
+    edge_.on_drop([this](uint64_t, bool) { gap_ = true; });
   }
 
   behavior_type make_behavior() override {
@@ -29,7 +29,7 @@ public:
     };
   }
 
-  void on_exit() override { edge_.release(); }
+  void on_exit() override { edge_.release(this); }
 
 private:
   void read() {
@@ -75,7 +75,7 @@ private:
     if (ended_) return;
     ended_ = true;
     source_.reset();
-    edge_.push(this, ts_burst{{}, gap_, true}, ++bursts_);
+    edge_.push_always(this, ts_burst{{}, gap_, true});
     edge_.close(this);
   }
 
@@ -97,8 +97,9 @@ private:
 
 } // namespace
 
-tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next, placement where) {
-  return spawn_at<tuner_reader>(sys, where, std::move(config), std::move(next));
+tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next, observer_actor observer,
+  placement where) {
+  return spawn_at<tuner_reader>(sys, where, std::move(config), std::move(next), std::move(observer));
 }
 
 } // namespace ec::actors

@@ -27,7 +27,7 @@ struct tuner_reader_config {
 };
 
 /// Rather on a thread of its own: devices block.
-tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next,
+tuner_reader_actor spawn_tuner_reader(caf::actor_system& sys, tuner_reader_config config, chunker_actor next, observer_actor observer,
   placement where = placement::own_thread);
 
 } // namespace ec::actors

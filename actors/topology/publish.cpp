@@ -129,12 +129,12 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
 
   std::optional<chunk_publisher_actor> chunks;
   if (config.publish_chunks) {
-    chunks = spawn_chunk_publisher(sys, stream, edge, endpoint);
+    chunks = spawn_chunk_publisher(sys, stream, edge, endpoint, observer);
     keep(*chunks);
   }
   std::optional<signer_actor> signer;
   if (plan.signer) {
-    const auto manifests = spawn_manifest_publisher(sys, stream, edge, endpoint);
+    const auto manifests = spawn_manifest_publisher(sys, stream, edge, endpoint, observer);
     keep(manifests);
     signer_config s;
     s.stream_id = plan.stream_id;
@@ -157,14 +157,14 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
 
   branch_spec tuner;
   tuner.name = "source " + config.input;
-  tuner.start = [config, chunker, policy](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+  tuner.start = [config, chunker, policy, observer](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
     tuner_reader_config reader;
     reader.input = config.input;
     reader.source.pace = config.pace;
     reader.startup_delay = config.startup_delay;
     reader.duration = config.duration;
     reader.edge = {.window = edge_window, .waiting = 256, .policy = policy};
-    return std::vector{caf::actor_cast<caf::actor>(spawn_tuner_reader(s, std::move(reader), chunker))};
+    return std::vector{caf::actor_cast<caf::actor>(spawn_tuner_reader(s, std::move(reader), chunker, observer))};
   };
   tuner.stop = [chunker](const std::vector<caf::actor>& running) {
     for (const auto& a : running) caf::anon_send(a, stop_atom::value);

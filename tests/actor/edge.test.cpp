@@ -16,25 +16,30 @@ using item_edge = actors::edge<manifest_item, actors::manifest_publisher_actor>;
 struct edge_view {
   item_edge* edge = nullptr;
   size_t rooms = 0;
-  std::vector<uint64_t> dropped;
+  std::vector<uint64_t> dropped, begun;
 };
 
 /// Pushes what it is sent; `epoch` is the group.
 class pusher final : public caf::event_based_actor {
 public:
-  pusher(caf::actor_config& cfg, edge_config config, const caf::actor& sink, std::shared_ptr<edge_view> view) :
-    caf::event_based_actor(cfg), edge_(config, caf::actor_cast<actors::manifest_publisher_actor>(sink)), view_(std::move(view)) {
+  pusher(caf::actor_config& cfg, edge_config config, const caf::actor& sink, std::shared_ptr<edge_view> view,
+    actors::observer_actor observer) :
+    caf::event_based_actor(cfg), edge_(config, caf::actor_cast<actors::manifest_publisher_actor>(sink), {"test-sink", std::move(observer)}), view_(std::move(view)) {
     view_->edge = &edge_;
     edge_.on_room([this] { ++view_->rooms; });
-    edge_.on_drop([this](uint64_t group) { view_->dropped.push_back(group); });
+    edge_.on_drop([this](uint64_t group, bool begun) {
+      view_->dropped.push_back(group);
+      if (begun) view_->begun.push_back(group);
+    });
   }
   caf::behavior make_behavior() override {
     return {
       [this](const manifest_item& item) { edge_.push(this, item, item.epoch); },
+      [this](actors::tick_atom, const manifest_item& item) { edge_.push_always(this, item); },
       [this](actors::stop_atom) { edge_.close(this); },
     };
   }
-  void on_exit() override { edge_.release(); }
+  void on_exit() override { edge_.release(this); }
 
 private:
   item_edge edge_;
@@ -42,7 +47,7 @@ private:
 };
 
 struct edge_bench : test::actor_bench {
-  explicit edge_bench(edge_config config) : to(sink<manifest_item>(true)), from(own(sys.spawn<pusher>(config, to.actor, view))) { run(); }
+  explicit edge_bench(edge_config config) : to(sink<manifest_item>(true)), from(own(sys.spawn<pusher>(config, to.actor, view, observer))) { run(); }
 
   void push(uint64_t group, uint64_t object = 0) { send(from, manifest_item{.epoch = group, .object = object}); }
   std::vector<uint64_t> groups() const {
@@ -102,6 +107,7 @@ TEST_CASE("a live edge that is full drops its oldest whole group and counts it")
   CHECK(bench.view->dropped.empty());
   bench.push(3, 0);
   CHECK(bench.view->dropped == groups{1});
+  CHECK(bench.view->begun == groups{1});
   CHECK(bench.view->edge->counters().dropped_items == 2);
   CHECK(bench.view->edge->counters().dropped_groups == 1);
   bench.credit(bench.to, 4);
@@ -115,6 +121,7 @@ TEST_CASE("a live edge that dropped the group that comes in right now takes noth
   bench.push(1);
   for (uint64_t object = 0; object < 5; ++object) bench.push(2, object);
   CHECK(bench.view->dropped == groups{2});
+  CHECK(bench.view->begun.empty());
   CHECK(bench.view->edge->counters().dropped_items == 5);
   CHECK(bench.view->edge->counters().dropped_groups == 1);
   bench.push(3);
@@ -144,4 +151,43 @@ TEST_CASE("a closing edge ends its actor when the last item is answered, not bef
   CHECK(end->ended);
   CHECK_FALSE(end->reason);
   CHECK(bench.groups() == groups{1, 2});
+}
+
+TEST_CASE("what belongs to no group is never dropped, and keeps its place") {
+  edge_bench bench({.window = 1, .waiting = 2});
+  bench.push(1);
+  bench.send(bench.from, actors::tick_atom::value, manifest_item{.epoch = 100});
+  for (uint64_t g = 2; g <= 5; ++g) bench.push(g);
+  CHECK(bench.view->dropped == groups{2, 3});
+  for (int n = 0; n < 3; ++n) bench.credit(bench.to, 1);
+  CHECK(bench.groups() == groups{1, 100, 4, 5});
+}
+
+TEST_CASE("an edge tells at once that it loses something, then at most every ten seconds, and at its end the rest") {
+  using namespace std::chrono_literals;
+  edge_bench bench({.window = 1, .waiting = 1});
+  bench.push(1);
+  bench.push(2);
+  CHECK(bench.log->count("edge-lost") == 0);
+  bench.push(3);
+  REQUIRE(bench.log->count("edge-lost") == 1);
+  const auto first = bench.log->all("edge-lost")[0];
+  CHECK(test::text_of(first, "edge") == "test-sink");
+  CHECK(test::int_of(first, "groups") == 1);
+  CHECK(test::int_of(first, "items") == 1);
+  CHECK(test::int_of(first, "failed") == 0);
+  bench.push(4);
+  bench.advance(9'999ms);
+  bench.push(5);
+  CHECK(bench.log->count("edge-lost") == 1);
+  bench.advance(1ms);
+  bench.push(6);
+  REQUIRE(bench.log->count("edge-lost") == 2);
+  CHECK(test::int_of(bench.log->all("edge-lost")[1], "items") == 4);
+  bench.push(7);
+  CHECK(bench.log->count("edge-lost") == 2);
+  caf::anon_send_exit(bench.from, caf::exit_reason::user_shutdown);
+  bench.run();
+  REQUIRE(bench.log->count("edge-lost") == 3);
+  CHECK(test::int_of(bench.log->all("edge-lost")[2], "items") == 5);
 }

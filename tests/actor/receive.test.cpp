@@ -1,0 +1,291 @@
+#include <fstream>
+#include <map>
+
+#include <doctest/doctest.h>
+
+#include "actors/subscriber_verifier.hpp"
+#include "actors/tuner_reader.hpp"
+#include "tests/support/data.hpp"
+#include "tests/support/pipeline.hpp"
+
+using namespace ec;
+using namespace std::chrono_literals;
+using actors::session_event, actors::ts_burst, actors::verified_chunk;
+
+namespace {
+
+/// What a publisher gave of ten seconds of broadcast.
+struct published {
+  std::vector<actors::chunk_item> objects;
+  std::vector<actors::manifest_item> manifests;
+  std::string signer;
+};
+
+const published& ten_seconds() {
+  static const auto made = [] {
+    test::pipeline_bench bench;
+    bench.feed(test::broadcast_bursts(10));
+    return published{bench.objects.taken->items, bench.manifests.taken->items, bench.signer_key};
+  }();
+  return made;
+}
+
+/// What a session was asked for.
+struct asked {
+  std::map<std::string, moq::request_id> subscriptions; ///< by track, the newest
+  size_t subscribes = 0;
+  size_t fetches = 0;
+  bool stopped = false;
+};
+
+class fake_session final : public caf::event_based_actor {
+public:
+  fake_session(caf::actor_config& cfg, std::shared_ptr<asked> to) : caf::event_based_actor(cfg), to_(std::move(to)) {}
+  caf::behavior make_behavior() override {
+    return {
+      [this](const actors::subscribe_request& r) {
+        ++to_->subscribes;
+        to_->subscriptions[r.track.name] = ++last_;
+        return actors::subscribe_ids{last_, moq::no_request};
+      },
+      [this](const actors::fetch_request&) {
+        ++to_->fetches;
+        return ++last_;
+      },
+      [this](actors::stop_atom) { to_->stopped = true; },
+    };
+  }
+
+private:
+  std::shared_ptr<asked> to_;
+  moq::request_id last_ = 0;
+};
+
+/// A subscriber with one source, whose session is the test's.
+struct subscriber_bench : test::actor_bench {
+  subscriber_bench() : output(sink<verified_chunk>()) {
+    manifest::trust_set trust;
+    REQUIRE(trust.add(ten_seconds().signer).has_value());
+    actors::subscriber_config config{{{"ec", "test"}}, test::pipeline_cipher(), manifest::verifier(test::pipeline_stream_id, trust), {},
+      {{.manifests = true, .objects = true, .address = "peer"}}, {}};
+    subscriber = own(actors::spawn_subscriber_verifier(sys, std::move(config), actors::subscriber_outputs{.hls = output.as<actors::hls_writer_actor>()}, observer));
+    end = watch(subscriber);
+    up();
+  }
+
+  void event(session_event e) { send(subscriber, std::move(e)); }
+  void up() {
+    const auto session = own(sys.spawn<fake_session>(seen));
+    event({.what = session_event::kind::up, .session = caf::actor_cast<actors::session_actor>(session)});
+  }
+  void object(const std::string& track, uint64_t group, uint64_t id, const base::bytes& payload) {
+    session_event e{.what = session_event::kind::object, .request = seen->subscriptions.at(track)};
+    e.object.group = group;
+    e.object.id = id;
+    e.object.payload = payload;
+    event(std::move(e));
+  }
+  void give_manifests() {
+    for (const auto& m : ten_seconds().manifests)
+      if (!m.end) object("manifests", m.epoch, m.object, m.payload);
+  }
+  void give_objects() {
+    for (const auto& o : ten_seconds().objects)
+      if (o.what == actors::chunk_item::step::object && o.track == actors::chunk_track::chunks) object("chunks", o.group, o.object, o.payload);
+  }
+
+  std::shared_ptr<asked> seen = std::make_shared<asked>();
+  test::sink_handle<verified_chunk> output;
+  actors::subscriber_verifier_actor subscriber;
+  std::shared_ptr<test::ending> end;
+};
+
+size_t whole_chunks() {
+  return static_cast<size_t>(std::ranges::count_if(ten_seconds().objects, [](const auto& o) {
+    return o.last && o.track == actors::chunk_track::chunks;
+  }));
+}
+
+verified_chunk chunk(uint64_t index, uint64_t first_pts) {
+  verified_chunk c;
+  c.index = index;
+  c.data = base::bytes::adopt(std::vector<uint8_t>(188, static_cast<uint8_t>(index)));
+  c.first_pts = first_pts;
+  c.duration_pts = 180'000;
+  c.verified = true;
+  return c;
+}
+
+struct writer_bench : test::actor_bench {
+  explicit writer_bench(const std::string& at) {
+    hls::writer_config config;
+    config.dir = at;
+    config.kind = hls::playlist_kind::event;
+    config.target_duration_s = 6;
+    writer = own(actors::spawn_hls_writer(sys, config, observer, actors::placement::shared));
+    end = watch(writer);
+  }
+  actors::hls_writer_actor writer;
+  std::shared_ptr<test::ending> end;
+};
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t n = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+} // namespace
+
+TEST_CASE("a subscriber hands on in order what a trusted manifest lists, whichever comes first") {
+  for (const bool manifests_first : {true, false}) {
+    CAPTURE(manifests_first);
+    subscriber_bench bench;
+    if (manifests_first) bench.give_manifests();
+    bench.give_objects();
+    if (!manifests_first) {
+      CHECK(bench.output.taken->items.empty());
+      bench.give_manifests();
+    }
+    const auto& out = bench.output.taken->items;
+    REQUIRE(whole_chunks() >= 3);
+    REQUIRE(out.size() == whole_chunks());
+    for (size_t n = 0; n < out.size(); ++n) {
+      CHECK(out[n].verified);
+      CHECK(out[n].signer == ten_seconds().signer);
+      CHECK_FALSE(out[n].manifest.empty());
+      CHECK_FALSE(out[n].discontinuity);
+      CHECK(out[n].index == out[0].index + n);
+    }
+  }
+}
+
+TEST_CASE("a subscriber shows nothing without a manifest and says why the screen is dark") {
+  subscriber_bench bench;
+  bench.give_objects();
+  bench.advance(60'000ms);
+  CHECK(bench.output.taken->items.empty());
+  CHECK(bench.log->count("no-manifest") == 1);
+}
+
+TEST_CASE("a subscriber rejects a chunk that was changed on its way, and names its source") {
+  subscriber_bench bench;
+  bench.give_manifests();
+  for (const auto& o : ten_seconds().objects) {
+    if (o.what != actors::chunk_item::step::object || o.track != actors::chunk_track::chunks) continue;
+    auto raw = std::vector<uint8_t>(o.payload.begin(), o.payload.end());
+    raw[raw.size() / 2] ^= 1;
+    bench.object("chunks", o.group, o.object, base::bytes::adopt(std::move(raw)));
+  }
+  CHECK(bench.output.taken->items.empty());
+  REQUIRE(bench.log->count("rejected") >= 1);
+  CHECK(test::text_of(bench.log->all("rejected")[0], "source") == "peer");
+}
+
+TEST_CASE("a subscriber asks again for a track that the publisher does not have yet") {
+  subscriber_bench bench;
+  const auto first = bench.seen->subscribes;
+  CHECK(first == 3); // manifests, chunks, damaged
+  bench.event({.what = session_event::kind::refused, .request = bench.seen->subscriptions.at("chunks"), .text = "does not exist"});
+  bench.advance(499ms);
+  CHECK(bench.seen->subscribes == first);
+  bench.advance(1ms);
+  CHECK(bench.seen->subscribes == first + 1);
+}
+
+TEST_CASE("a subscriber asks a session that came back for everything again, and goes on where it was") {
+  subscriber_bench bench;
+  bench.give_manifests();
+  bench.event({.what = session_event::kind::down, .text = "gone"});
+  CHECK(test::text_of(bench.log->all("source-down").at(0), "reason") == "gone");
+  bench.up();
+  CHECK(bench.seen->subscribes == 6);
+  bench.give_objects();
+  CHECK(bench.output.taken->items.size() == whole_chunks());
+}
+
+TEST_CASE("a subscriber that is stopped closes its sessions, ends its output and then itself") {
+  subscriber_bench bench;
+  bench.give_manifests();
+  bench.give_objects();
+  bench.send(bench.subscriber, actors::stop_atom::value);
+  CHECK(bench.seen->stopped);
+  CHECK(bench.end->ended);
+  CHECK(bench.output.taken->items.back().end);
+  CHECK(test::int_of(bench.log->all("totals").at(0), "chunks_verified") == static_cast<int64_t>(whole_chunks()));
+}
+
+TEST_CASE("a playlist marks where chunks are missing, whoever lost them, and the turn of the clock is no such place") {
+  test::temp_dir dir;
+  writer_bench bench(dir / "hls");
+  const uint64_t turn = uint64_t{1} << 33;
+  bench.send(bench.writer, chunk(10, turn - 180'000));
+  bench.send(bench.writer, chunk(11, 0));
+  bench.send(bench.writer, chunk(13, 360'000)); // 12 was dropped on the way here
+  bench.send(bench.writer, chunk(14, 540'000));
+  bench.send(bench.writer, verified_chunk{.end = true});
+  CHECK(bench.end->ended);
+  const auto playlist = test::read_text(dir / "hls/index.m3u8");
+  CHECK(count(playlist, "#EXTINF") == 4);
+  CHECK(count(playlist, "#EXT-X-DISCONTINUITY\n") == 1);
+  CHECK(playlist.find("#EXT-X-DISCONTINUITY\n") > playlist.find("-11.ts"));
+  CHECK(playlist.find("#EXT-X-DISCONTINUITY\n") < playlist.find("-13.ts"));
+  CHECK(playlist.ends_with("#EXT-X-ENDLIST\n"));
+}
+
+TEST_CASE("a writer whose disk refuses says so, keeps taking chunks, and writes again when it can") {
+  test::temp_dir dir;
+  const auto at = dir / "hls";
+  std::ofstream(at) << "no folder";
+  writer_bench bench(at);
+  bench.send(bench.writer, chunk(1, 0));
+  CHECK(bench.log->count("hls-fault") == 1);
+  CHECK(bench.log->count("segment") == 0);
+  std::filesystem::remove(at);
+  bench.send(bench.writer, chunk(2, 180'000));
+  CHECK(bench.log->count("segment") == 1);
+  CHECK_FALSE(bench.end->ended);
+}
+
+TEST_CASE("a reader of a file hands on every byte, pauses while nobody takes them, and ends with the end mark") {
+  test::temp_dir dir;
+  const auto path = dir / "input.ts";
+  test::record_broadcast(path, 1);
+  test::actor_bench bench;
+  const auto to = bench.sink<ts_burst>(true);
+  actors::tuner_reader_config config;
+  config.input = path;
+  config.edge = {.window = 1, .waiting = 2, .policy = actors::edge_policy::lossless};
+  const auto reader =
+    bench.own(actors::spawn_tuner_reader(bench.sys, config, to.as<actors::chunker_actor>(), bench.observer, actors::placement::shared));
+  const auto end = bench.watch(reader);
+  bench.advance(0ms);
+  CHECK(to.taken->items.size() == 1); // it stands still, or this would never return
+  for (int n = 0; n < 10'000 && !end->ended; ++n) bench.credit(to, 1);
+  CHECK(end->ended);
+  CHECK_FALSE(end->reason);
+  const auto& bursts = to.taken->items;
+  CHECK(bursts.size() > 4);
+  CHECK(bursts.front().gap);
+  CHECK(bursts.back().end);
+  std::vector<uint8_t> all;
+  for (size_t n = 0; n < bursts.size(); ++n) {
+    CHECK(bursts[n].gap == (n == 0));
+    all.insert(all.end(), bursts[n].data.begin(), bursts[n].data.end());
+  }
+  CHECK(all == test::read_file(path));
+  CHECK(bench.log->count("edge-lost") == 0);
+}
+
+TEST_CASE("a reader whose source is not there ends with the reason, for its supervisor") {
+  test::actor_bench bench;
+  const auto to = bench.sink<ts_burst>();
+  actors::tuner_reader_config config;
+  config.input = "/nonexistent/input.ts";
+  const auto end = bench.watch(
+    bench.own(actors::spawn_tuner_reader(bench.sys, config, to.as<actors::chunker_actor>(), bench.observer, actors::placement::shared)));
+  bench.advance(0ms);
+  CHECK(end->ended);
+  CHECK(end->reason == caf::sec::runtime_error);
+  CHECK(to.taken->items.empty());
+}
