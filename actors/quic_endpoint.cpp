@@ -22,6 +22,10 @@ public:
       [this](status_atom) {
         return endpoint_status{core_->quic().counters(), core_->served()};
       },
+      [this](const identity_change& change) {
+        if (const auto done = core_->quic().set_identity(change.identity); !done)
+          base::log::error("quic_endpoint", "certificate-refused", {{"reason", done.error().message()}});
+      },
       [this](stop_atom) {
         if (stop_by_) return;
         stop_by_ = base::mono_now() + linger_;

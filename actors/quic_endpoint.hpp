@@ -15,12 +15,19 @@ struct endpoint_status {
   size_t sessions = 0; ///< that peers opened
 };
 
+/// From now on new handshakes use this certificate.
+struct identity_change {
+  std::shared_ptr<const crypto::certificate_pair> identity;
+};
+
 /// One UDP socket with its QUIC connections, on an epoll loop of its own. It serves the tracks that publishers add, to every MoQ
 /// session that peers open, and dials out for subscribers (actors/session.hpp).
 using quic_endpoint_actor = caf::typed_actor<
   // One change of what is published; the answer is the credit for the next.
   caf::replies_to<publish_op>::with<edge_credit>,
   caf::replies_to<status_atom>::with<endpoint_status>,
+  // A renewed certificate.
+  caf::reacts_to<identity_change>,
   // Looks whether everything is sent (sent to itself while it stops).
   caf::reacts_to<tick_atom>,
   // Sends what is queued, closes all sessions with NO_ERROR, and ends.
@@ -48,3 +55,4 @@ base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_
 } // namespace ec::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::endpoint_status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::identity_change)

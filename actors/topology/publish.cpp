@@ -1,3 +1,4 @@
+#include "actors/certificate_keeper.hpp"
 #include "actors/chunk_publisher.hpp"
 #include "actors/chunker.hpp"
 #include "actors/manifest_publisher.hpp"
@@ -85,12 +86,14 @@ base::result<publish_plan> plan_of(const publish_config& config) {
 struct started_endpoint {
   running_endpoint running;
   std::string address;
+  std::optional<certificate_keeper_actor> keeper; ///< of the node's own certificate
 };
 
 base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publish_config& config, const std::filesystem::path& state) {
   char host[256] = "localhost";
   gethostname(host, sizeof host - 1);
-  auto identity = config.tls_cert.empty() ? crypto::certificate_pair::load_or_make(state, base::wall_now(), {"localhost", host})
+  const std::vector<std::string> names{"localhost", host};
+  auto identity = config.tls_cert.empty() ? crypto::certificate_pair::load_or_make(state, base::wall_now(), names)
                                           : crypto::certificate_pair::load(config.tls_cert, config.tls_key);
   if (!identity) return fail(about_setting(identity.error(), config.tls_cert.empty() ? "--state-dir" : "--tls-cert"));
   const auto listen = quic::socket_address::parse(config.listen);
@@ -102,7 +105,8 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publ
   endpoint.quic.alpns = {"moqt-18"};
   quic::endpoint_address full;
   full.pin = identity.value().spki();
-  endpoint.quic.identity = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
+  const auto current = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
+  endpoint.quic.identity = current;
   EC_TRY(auto running, start_quic_endpoint(sys, std::move(endpoint)));
   full.port = running.local.port();
   full.host = host;
@@ -111,7 +115,10 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publ
     full.host = local.substr(0, local.rfind(':'));
     if (full.host.front() == '[') full.host = full.host.substr(1, full.host.size() - 2);
   }
-  return started_endpoint{std::move(running), full.to_string()};
+  started_endpoint out{std::move(running), full.to_string(), std::nullopt};
+  if (config.tls_cert.empty())
+    out.keeper = spawn_certificate_keeper(sys, {.dir = state, .names = names, .current = current}, out.running.actor);
+  return out;
 }
 
 /// Between two actors of one process: enough to ride out a moment, little enough to stay small.
@@ -195,6 +202,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   };
   out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer))});
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
+  if (endpoint.keeper) out.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
   out.keep.push_back(endpoint.running.core);
   if (!config.endpoint_addr_out.empty()) {
     const auto line = out.address + "\n";
