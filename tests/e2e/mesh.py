@@ -116,6 +116,23 @@ class Mesh:
         return [hls / line for line in playlist.read_text().splitlines() if line and not line.startswith("#")]
 
 
+def judged(hls, what, *args):
+    """What a judge of tests/e2e/judge says of an HLS directory: checked, or skipped by name if the judge is not installed."""
+    here = pathlib.Path(__file__).resolve().parent / "judge"
+    program = {"ffprobe": [sys.executable, here / "hls_judge.py", hls], "parser": ["node", here / "parser_judge.mjs", hls / "index.m3u8"],
+               "browser": ["node", here / "browser_judge.mjs", hls]}[what]
+    if shutil.which(program[0]) is None:
+        print(f"SKIPPED: judged by {what}: no {program[0]}")
+        return
+    done = subprocess.run([*map(str, program), *args], capture_output=True, text=True, timeout=150)
+    if done.returncode == SKIPPED:
+        print(f"SKIPPED: judged by {what}: {done.stdout.strip() or done.stderr.strip()}")
+        return
+    if done.returncode != 0:
+        print(done.stdout, done.stderr)
+    check(done.returncode == 0, f"judged by {what}: nothing found")
+
+
 def check(condition, what):
     if not condition:
         raise AssertionError(what)

@@ -6,7 +6,6 @@ usage: split_source.py EC_NODE builtin | h264 | FILE_OF_SHARED_DATA
        EC_HDHOMERUN_HOST=192.0.2.7 EC_HDHOMERUN_CHANNEL=5.1 split_source.py EC_NODE hdhomerun
 """
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -127,12 +126,13 @@ def main():
         verified = m.run("verify", m.dir / "hls", "--trust", signer)
         check(verified.returncode == 1 and segments[1].name in verified.stdout, "one flipped bit on disk is found and named")
 
-        if subprocess.run(["sh", "-c", "command -v ffprobe"], capture_output=True).returncode == 0:
-            segments[1].write_bytes(bytes(raw[:len(raw) // 2] + bytes([raw[len(raw) // 2] ^ 1]) + raw[len(raw) // 2 + 1:]))
-            probe = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_type,codec_name", "-of", "csv=p=0",
-                                    m.dir / "hls" / "index.m3u8"], capture_output=True, text=True)
-            kinds = probe.stdout
-            check(probe.returncode == 0 and "video" in kinds, f"ffprobe reads the playlist: {kinds.split()}")
+        raw[len(raw) // 2] ^= 1
+        segments[1].write_bytes(raw)
+        mesh.judged(m.dir / "hls", "parser")
+        # A capture may open with pictures that refer to ones before it, and one whose loop is cut has a picture with no end.
+        mesh.judged(m.dir / "hls", "ffprobe", *([] if what in ("builtin", "h264") else ["--max-decode-errors", "20"]))
+        if what == "h264":
+            mesh.judged(m.dir / "hls", "browser", "--rate", "2")  # MPEG-2 is not what browsers decode
 
 
 if __name__ == "__main__":
