@@ -72,7 +72,7 @@ private:
     summarise(done.value().chunk, e.broadcast_unix_ms, e.shown_whole_at);
     send(observer_, report{"chunk-cut",
                       {{"chunk", static_cast<int64_t>(e.index)}, {"bytes", static_cast<int64_t>(e.size)},
-                        {"duration_ms", e.duration_pts / 90}, {"damaged", false}}});
+                        {"duration_ms", e.duration_pts / 90}, {"damaged", false}, {"shown_whole_unix_us", base::unix_us_of(e.shown_whole_at)}}});
   }
 
   void on_event(const ts::chunk_doubted& e) {

@@ -1,5 +1,6 @@
 #include "actors/hls_writer.hpp"
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "crypto/digest.hpp"
 
@@ -66,7 +67,7 @@ private:
     send(observer_, report{"segment",
                       {{"chunk", static_cast<int64_t>(chunk.index)}, {"file", written.value().file},
                         {"bytes", static_cast<int64_t>(chunk.data.size())}, {"verified", chunk.verified}, {"damaged", chunk.damaged},
-                        {"digest", chunk.digest}, {"signer", chunk.signer}}});
+                        {"digest", chunk.digest}, {"signer", chunk.signer}, {"on_disk_unix_us", base::unix_us_of(base::mono_now())}}});
   }
 
   /// False if something is missing between the last segment and `chunk`: the edge dropped it, or the disk refused it. A damaged

@@ -32,6 +32,7 @@ struct publish_config {
   std::filesystem::path tls_key;
   std::filesystem::path endpoint_addr_out;      ///< the full address is written here
   std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
+  bool json = false;                            ///< events as JSON lines
 };
 
 /// A subscriber: manifests from one peer, objects from others, HLS out.

@@ -21,4 +21,8 @@ inline int64_t unix_ms(wall_time t) {
   return t.time_since_epoch().count();
 }
 
+/// The wall clock's reading for a moment of the machine's clock, microseconds since the Unix epoch: lets an operator compare
+/// moments of two processes. Reads both clocks; as exact as the wall clock was not set in between.
+int64_t unix_us_of(mono_time moment);
+
 } // namespace ec::base

@@ -19,11 +19,13 @@ int cmd_publish(const std::vector<std::string>& args) {
   const auto line = read_line(args, help, publish_settings(), config);
   if (!line.go_on) return line.code;
   return run_topology(
-    help.name, console_mode::human,
+    help.name, config.json ? console_mode::json : console_mode::human,
     [&](caf::actor_system& sys, actors::observer_actor observer) {
       return config.publish_manifests ? actors::leader(sys, config, std::move(observer)) : actors::relay(sys, config, std::move(observer));
     },
-    print_started);
+    [&](const actors::running_topology& t) {
+      if (!config.json) print_started(t);
+    });
 }
 
 } // namespace ec::node

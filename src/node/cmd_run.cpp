@@ -90,8 +90,9 @@ int cmd_run(const std::vector<std::string>& args) {
     return exit_usage;
   }
   const auto& r = role.value();
+  const bool json = r.publish.json || r.subscribe.json;
   return run_topology(
-    help.name, r.subscribe.json ? console_mode::json : console_mode::human,
+    help.name, json ? console_mode::json : console_mode::human,
     [&](caf::actor_system& sys, actors::observer_actor observer) {
       if (r.role == "leader") return actors::leader(sys, r.publish, std::move(observer));
       if (r.role == "relay") return actors::relay(sys, r.publish, std::move(observer));
@@ -99,7 +100,7 @@ int cmd_run(const std::vector<std::string>& args) {
       return actors::all_in_one(sys, r.publish, r.subscribe, std::move(observer));
     },
     [&](const actors::running_topology& t) {
-      if (!r.subscribe.json) print_started(t);
+      if (!json) print_started(t);
     });
 }
 

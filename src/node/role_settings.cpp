@@ -25,6 +25,7 @@ const std::vector<setting<actors::publish_config>>& publish_settings() {
     make_setting("tls-key", "FILE", "private key of --tls-cert, PEM", &c::tls_key),
     make_setting("endpoint-addr-out", "FILE", "write the full address of this endpoint here", &c::endpoint_addr_out),
     make_setting("linger-ms", "N", "at the end: how long subscribers may take to fetch the rest (2000)", &c::linger),
+    make_setting("json", "", "print events as JSON lines (false)", &c::json),
   };
   return all;
 }
