@@ -5,8 +5,8 @@
 namespace ec::actors {
 namespace {
 
-// What late joiners and repairs may ask for: 16 s of the usual profile, 40 MB at 20 Mbit/s.
-constexpr size_t cached_chunks = 8;
+// What late joiners and repairs may ask for: 12 s of the usual profile, 15 MB of a usual HD broadcast, 30 MB at a full 20 Mbit/s.
+constexpr size_t cached_chunks = 6;
 
 class chunk_publisher final : public chunk_publisher_actor::base {
 public:

@@ -84,6 +84,8 @@ struct http_stream::state {
       self.paused = true;
       return CURL_WRITEFUNC_PAUSE;
     }
+    // One allocation for what a read usually finds, not one for each doubling.
+    if (self.waiting.capacity() == 0) self.waiting.reserve(std::min<size_t>(self.bytes_max, 64 << 10));
     self.waiting.insert(self.waiting.end(), data, data + length);
     return length;
   }

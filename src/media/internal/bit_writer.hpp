@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace ec::media::internal {
@@ -12,10 +13,12 @@ public:
   void put(uint32_t value, unsigned count) {
     pending_ = pending_ << count | (value & (count == 32 ? 0xffffffffu : (1u << count) - 1));
     waiting_ += count;
-    while (waiting_ >= 8) {
-      waiting_ -= 8;
-      out_.push_back(static_cast<uint8_t>(pending_ >> waiting_));
-    }
+    if (waiting_ < 32) return;
+    waiting_ -= 32;
+    const auto word = static_cast<uint32_t>(pending_ >> waiting_);
+    const uint8_t four[] = {static_cast<uint8_t>(word >> 24), static_cast<uint8_t>(word >> 16), static_cast<uint8_t>(word >> 8),
+      static_cast<uint8_t>(word)};
+    out_.insert(out_.end(), four, four + 4);
   }
   /// Unsigned and signed Exp-Golomb codes [H.264 9.1].
   void ue(uint32_t value) {
@@ -30,13 +33,21 @@ public:
   void align() {
     if (waiting_ % 8 != 0) put(0, 8 - waiting_ % 8);
   }
-  bool aligned() const { return waiting_ == 0; }
-  std::vector<uint8_t> take() { return std::move(out_); }
+  bool aligned() const { return waiting_ % 8 == 0; }
+  /// What was written, filled up with zero bits to a whole byte; the writer begins anew.
+  std::vector<uint8_t> take() {
+    align();
+    while (waiting_ > 0) {
+      waiting_ -= 8;
+      out_.push_back(static_cast<uint8_t>(pending_ >> waiting_));
+    }
+    return std::exchange(out_, {});
+  }
 
 private:
   std::vector<uint8_t> out_;
   uint64_t pending_ = 0;
-  unsigned waiting_ = 0; ///< bits in pending_ not yet written, below 8 between calls
+  unsigned waiting_ = 0; ///< bits in pending_ not yet written, below 32 between calls
 };
 
 } // namespace ec::media::internal

@@ -51,7 +51,7 @@ std::vector<uint8_t> adts_frame(const AVPacket& packet) {
 
 } // namespace
 
-base::result<sound_loop> make_sound(test_codec codec, bool surround) {
+base::result<sound_loop> code_sound(test_codec codec, bool surround) {
   const bool ac3 = codec == test_codec::mpeg2;
   av_log_set_level(AV_LOG_ERROR); // the library's remarks about quality do not belong on our standard error
   const AVCodec* encoder = avcodec_find_encoder_by_name(ac3 ? "ac3" : "aac");

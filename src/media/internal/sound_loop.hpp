@@ -16,7 +16,10 @@ struct sound_loop {
   uint32_t delay = 0;                       ///< samples by which a frame sounds before its place in the input: the coder's delay
 };
 
-/// Errors: unsupported (no encoder), internal.
+/// Codes it with libavcodec. Errors: unsupported (no encoder), internal.
+[[nodiscard]] base::result<sound_loop> code_sound(test_codec codec, bool surround);
+
+/// code_sound() by whichever way this program has it: linked, or from a module. Errors: those, unsupported (no module).
 [[nodiscard]] base::result<sound_loop> make_sound(test_codec codec, bool surround);
 
 } // namespace ec::media::internal
