@@ -22,7 +22,8 @@ class subscriber_verifier final : public subscriber_verifier_actor::base {
 public:
   subscriber_verifier(caf::actor_config& cfg, subscriber_config config, subscriber_outputs outputs, observer_actor observer) :
     subscriber_verifier_actor::base(cfg), stream_(std::move(config.stream)), sources_(std::move(config.sources)),
-    receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver), observer_(std::move(observer)), links_(sources_.size()), require_manifest_(config.receiver.require_manifest) {
+    receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver),
+    observer_(std::move(observer)), links_(sources_.size()), drain_(config.drain), require_manifest_(config.receiver.require_manifest) {
     if (outputs.hls) output_.emplace(config.edge, std::move(*outputs.hls), edge_watch{"subscriber_verifier-hls_writer", observer_});
     if (outputs.objects)
       objects_.emplace(config.record_edge, std::move(*outputs.objects), edge_watch{"subscriber_verifier-object_recorder", observer_});
@@ -32,6 +33,7 @@ public:
     return {
       [this](const session_event& e) {
         on(e);
+        if (draining_ && drained()) end();
         return edge_credit{};
       },
       [this](tick_atom) {
@@ -40,7 +42,7 @@ public:
       },
       [this](retry_atom, uint32_t source) { ask_missing(source); },
       [this](status_atom) { return subscriber_status{receiver_.counters(), receiver_.status()}; },
-      [this](stop_atom) { end(); },
+      [this](stop_atom) { stop(); },
     };
   }
 
@@ -196,6 +198,7 @@ private:
       base::log::info("subscriber_verifier", "track-refused",
         {{"source", sources_[e.source].address}, {"track", track_names[n]}, {"code", e.code.value_or(0)}, {"reason", e.text}});
     }
+    if (draining_) return;
     delayed_send(this, retry_after, retry_atom::value, e.source);
   }
 
@@ -295,6 +298,21 @@ private:
     delayed_send(this, std::chrono::ceil<std::chrono::milliseconds>(wait), tick_atom::value);
   }
 
+  /// With a time to drain: what the sources have begun to give is taken to its end, if they end it within that time.
+  void stop() {
+    if (draining_ || drain_.count() == 0 || drained()) {
+      end();
+      return;
+    }
+    draining_ = true;
+    delayed_send(this, drain_, stop_atom::value);
+  }
+
+  /// Every track has ended, and every request for what was missing.
+  bool drained() const {
+    return std::ranges::all_of(links_, [](const link& l) { return !l.session || l.requests.empty(); });
+  }
+
   void end() {
     if (ended_) return;
     ended_ = true;
@@ -340,6 +358,8 @@ private:
   std::optional<edge<accepted_group, object_recorder_actor>> objects_;
   object::proofs proofs_;
   std::optional<base::mono_time> armed_;
+  std::chrono::milliseconds drain_{0};
+  bool draining_ = false;
   bool require_manifest_ = false;
   bool warned_ = false;
   bool ended_ = false;

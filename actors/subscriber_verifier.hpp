@@ -43,6 +43,7 @@ struct subscriber_config {
   manifest::verifier verifier;
   object::receiver_config receiver;
   std::vector<subscriber_source> sources; ///< by source id
+  std::chrono::milliseconds drain{0}; ///< when asked to end: how long the sources may take to end their tracks first
   edge_config edge;        ///< to the HLS writer
   edge_config record_edge; ///< to the object recorder
 };

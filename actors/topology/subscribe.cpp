@@ -103,7 +103,7 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   receive.profile = plan.profile;
   receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
   subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust, manifest::live_rules()), receive, {},
-    {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
+    plan.config.drain, {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
   return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);
 }
@@ -168,9 +168,12 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   return out;
 }
 
-base::result<running_topology> all_in_one(caf::actor_system& sys, const publish_config& publish, subscribe_config subscribe,
+base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config publish, subscribe_config subscribe,
   observer_actor observer) {
+  // A file that is read as fast as it can be would be over before the subscriber is there.
+  if (publish.pace == 0) publish.startup_delay = std::max<std::chrono::milliseconds>(publish.startup_delay, std::chrono::seconds{1});
   EC_TRY(auto out, leader(sys, publish, observer));
+  subscribe.drain = publish.linger;
   subscribe.remote = {out.address};
   subscribe.remote_manifests.reset();
   subscribe.stream_id = out.stream_id;

@@ -33,7 +33,7 @@ base::result<running_topology> relay(caf::actor_system& sys, const publish_confi
 base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer);
 
 /// A leader with chunks, and a subscriber of it, in one process.
-base::result<running_topology> all_in_one(caf::actor_system& sys, const publish_config& publish, subscribe_config subscribe,
+base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config publish, subscribe_config subscribe,
   observer_actor observer);
 
 /// Ends a topology stage by stage; ends itself, and lets go of the loops, when the last stage has ended. Lives until then, whether or
