@@ -120,6 +120,10 @@ struct http_stream::state {
     if (paused && waiting.empty()) {
       paused = false;
       curl_easy_pause(easy.get(), CURLPAUSE_CONT);
+    } else if (header_done && waiting.empty() && wait.count() > 0) {
+      // A body that is read as it comes is mostly waited for: asking the library first would cost three calls for nothing.
+      block(wait);
+      wait = milliseconds{0};
     }
     if (const auto code = curl_multi_perform(multi.get(), &running); code != CURLM_OK)
       return fail(errc::io, curl_multi_strerror(code), target);
@@ -130,8 +134,12 @@ struct http_stream::state {
         outcome = message->data.result;
       }
     if (done || !waiting.empty() || stopped || wait.count() <= 0) return base::ok();
-    curl_multi_poll(multi.get(), nullptr, 0, static_cast<int>(std::min<int64_t>(wait.count(), 60000)), nullptr);
+    block(wait);
     return base::ok();
+  }
+
+  void block(milliseconds wait) {
+    curl_multi_poll(multi.get(), nullptr, 0, static_cast<int>(std::min<int64_t>(wait.count(), 60000)), nullptr);
   }
 };
 

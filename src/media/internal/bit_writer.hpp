@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -15,10 +17,14 @@ public:
     waiting_ += count;
     if (waiting_ < 32) return;
     waiting_ -= 32;
+    if (used_ + 4 > out_.size()) out_.resize(std::max<size_t>(2 * out_.size(), 256));
     const auto word = static_cast<uint32_t>(pending_ >> waiting_);
-    const uint8_t four[] = {static_cast<uint8_t>(word >> 24), static_cast<uint8_t>(word >> 16), static_cast<uint8_t>(word >> 8),
-      static_cast<uint8_t>(word)};
-    out_.insert(out_.end(), four, four + 4);
+    auto* at = out_.data() + used_;
+    at[0] = static_cast<uint8_t>(word >> 24);
+    at[1] = static_cast<uint8_t>(word >> 16);
+    at[2] = static_cast<uint8_t>(word >> 8);
+    at[3] = static_cast<uint8_t>(word);
+    used_ += 4;
   }
   /// Unsigned and signed Exp-Golomb codes [H.264 9.1].
   void ue(uint32_t value) {
@@ -37,6 +43,7 @@ public:
   /// What was written, filled up with zero bits to a whole byte; the writer begins anew.
   std::vector<uint8_t> take() {
     align();
+    out_.resize(std::exchange(used_, 0));
     while (waiting_ > 0) {
       waiting_ -= 8;
       out_.push_back(static_cast<uint8_t>(pending_ >> waiting_));
@@ -45,7 +52,8 @@ public:
   }
 
 private:
-  std::vector<uint8_t> out_;
+  std::vector<uint8_t> out_; ///< longer than what is used
+  size_t used_ = 0;
   uint64_t pending_ = 0;
   unsigned waiting_ = 0; ///< bits in pending_ not yet written, below 32 between calls
 };
