@@ -1,171 +1,20 @@
 #include "quic/endpoint.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <deque>
-#include <set>
-#include <unordered_map>
 
-#include "quic/internal/connection.hpp"
+#include "quic/internal/endpoint_impl.hpp"
 
-namespace ec::quic {
+namespace ec::quic::internal {
 namespace {
 
 namespace limits = base::limits;
 using base::errc;
 using base::fail;
-using base::mono_time;
-using base::result;
-using namespace internal;
 
 constexpr size_t read_rounds = 8;
 constexpr size_t slice_connections = 64; ///< after so many, read what came back: else the flush delays its own ACKs
-constexpr size_t resets_per_second_max = 200;
-constexpr auto retry_token_life = std::chrono::seconds(10);
 
-struct cid_key {
-  std::array<uint8_t, NGTCP2_MAX_CIDLEN> raw{};
-  uint8_t size = 0;
-  friend bool operator==(const cid_key&, const cid_key&) = default;
-};
-
-cid_key key_of(const uint8_t* data, size_t size) {
-  cid_key key;
-  key.size = static_cast<uint8_t>(std::min(size, key.raw.size()));
-  std::memcpy(key.raw.data(), data, key.size);
-  return key;
-}
-
-/// Clients choose the first id themselves: a secret keeps them from choosing ids that collide.
-struct cid_hash {
-  std::array<uint64_t, 3> secret{};
-  size_t operator()(const cid_key& key) const {
-    uint64_t words[3] = {};
-    std::memcpy(words, key.raw.data(), key.raw.size());
-    uint64_t h = secret[0] ^ key.size;
-    for (size_t i = 0; i < 3; ++i) {
-      h ^= words[i] ^ secret[i];
-      h *= secret[(i + 1) % 3] | 1;
-      h = std::rotl(h, 29) ^ (h >> 32);
-    }
-    return static_cast<size_t>(h);
-  }
-};
-
-/// A connection that is over, for as long as its last packets may be under way [RFC 9000 10.2].
-struct tombstone {
-  std::vector<uint8_t> farewell; ///< empty: silent
-  socket_address local, remote;
-  mono_time until;
-  uint64_t packets = 0;
-  std::vector<ngtcp2_cid> cids;
-};
-
-struct route {
-  connection_impl* live = nullptr;
-  tombstone* dead = nullptr;
-};
-
-class endpoint_impl final : public endpoint, public connection_host {
-public:
-  endpoint_impl(endpoint_config config, std::unique_ptr<udp_port> port, acceptor* accept)
-    : config_(std::move(config)), port_(std::move(port)), acceptor_(accept) {}
-  ~endpoint_impl() override;
-  result<void> set_up();
-
-  // endpoint
-  int fd() const override { return port_->fd(); }
-  socket_address local() const override { return port_->local(); }
-  void on_readable(mono_time now) override;
-  std::optional<mono_time> deadline() const override;
-  void on_timer(mono_time now) override;
-  void flush(mono_time now) override;
-  bool blocked() const override { return blocked_; }
-  result<connection*> connect(const socket_address& peer, const std::string& server_name, const client_verification& verification,
-                              const std::vector<std::string>& alpns, connection_events& events, mono_time now) override;
-  void close_all(uint64_t app_code, std::string_view reason, mono_time now) override;
-  result<void> set_identity(std::shared_ptr<const crypto::certificate_pair> identity) override;
-  size_t connections() const override { return connections_.size(); }
-  endpoint_counters counters() const override {
-    auto out = counters_;
-    out.udp = port_->counters();
-    return out;
-  }
-
-  // connection_host
-  const endpoint_config& config() const override { return config_; }
-  send_batcher& batcher() override { return batcher_; }
-  udp_port& port() override { return *port_; }
-  bool new_cid(connection_impl& owner, ngtcp2_cid& cid, uint8_t* token) override;
-  void forget_cid(const ngtcp2_cid& cid) override { routes_.erase(key_of(cid.data, cid.datalen)); }
-  void wake(connection_impl& c) override {
-    if (!std::exchange(c.dirty, true)) dirty_.push_back(&c);
-  }
-  void has_events(connection_impl& c) override {
-    if (!std::exchange(c.eventful, true)) eventful_.push_back(&c);
-  }
-  void handshake_done(connection_impl& c) override {
-    if (std::exchange(c.half_open, false)) --half_open_;
-    if (c.server()) ++counters_.accepted;
-  }
-  connection_events* accept(connection_impl& c) override { return acceptor_ ? acceptor_->on_accept(c, c.alpn(), c.peer()) : nullptr; }
-  void lost_packets(uint64_t count) override { counters_.lost_packets += count; }
-
-private:
-  /// Time never goes back for ngtcp2 (it asserts so): a flush may have asked the port for a later time than the owner has.
-  mono_time tick(mono_time now) { return last_now_ = std::max(last_now_, now); }
-  bool serving() const { return acceptor_ && server_tls_; }
-  void read_round(std::span<const udp_arrival> arrivals, mono_time now);
-  void after_round(mono_time now);
-  void datagram(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now);
-  /// A stateless reset carries no id of ours: it is known by its sender and its last bytes, which ngtcp2 compares.
-  bool reset_for_client(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now);
-  void stranger(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now);
-  void initial(const ngtcp2_pkt_hd& header, const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now);
-  void deliver(mono_time now);
-  void answer(const udp_arrival& to, std::span<const uint8_t> packet, mono_time now);
-  void send_retry(const ngtcp2_pkt_hd& header, const udp_arrival& arrival, mono_time now);
-  void refuse(const ngtcp2_pkt_hd& header, const udp_arrival& arrival, uint64_t code, mono_time now);
-  void send_stateless_reset(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now);
-  void handle(connection_impl& c, step what, mono_time now);
-  /// Sends the farewell, keeps a tombstone, queues the last event.
-  void bury(connection_impl& c, mono_time now);
-  void destroy(connection_impl& c);
-  void arm(connection_impl& c);
-  void disarm(connection_impl& c);
-  bool send_now(mono_time now);
-  void purge(mono_time now);
-
-  endpoint_config config_;
-  std::unique_ptr<udp_port> port_;
-  acceptor* acceptor_;
-  std::shared_ptr<const tls_context> server_tls_;
-  std::shared_ptr<const tls_context> plain_tls_;
-  std::unordered_map<std::string, std::shared_ptr<const tls_context>> ca_tls_; ///< by CA file
-  std::array<uint8_t, 32> token_secret_{};
-  std::array<uint8_t, 32> reset_secret_{};
-
-  send_batcher batcher_;
-  std::unordered_map<connection_impl*, std::unique_ptr<connection_impl>> connections_;
-  std::unordered_map<cid_key, route, cid_hash> routes_;
-  std::deque<std::unique_ptr<tombstone>> tombstones_;
-  std::unordered_map<std::string, size_t> per_address_;
-  std::set<std::pair<mono_time, connection_impl*>> timers_;
-  std::vector<connection_impl*> dialled_;
-  std::vector<connection_impl*> dirty_;
-  std::vector<connection_impl*> touched_;
-  std::vector<connection_impl*> eventful_;
-  std::vector<connection_impl*> dead_;
-  size_t half_open_ = 0;
-  bool blocked_ = false;
-  bool delivering_ = false;
-  mono_time retry_send_{};
-  mono_time last_now_{};
-  mono_time reset_window_{};
-  size_t resets_in_window_ = 0;
-  endpoint_counters counters_;
-};
+} // namespace
 
 result<void> endpoint_impl::set_up() {
   if (config_.alpns.size() > limits::quic_alpns_max) return fail(errc::invalid_argument, "too many ALPNs");
@@ -329,155 +178,6 @@ void endpoint_impl::handle(connection_impl& c, step what, mono_time now) {
   case step::drop: destroy(c); return;
   case step::ended: bury(c, now); return;
   }
-}
-
-bool endpoint_impl::reset_for_client(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now) {
-  bool ours = false;
-  for (auto* c : dialled_) {
-    if (c->ended() || c->closing() || !(c->peer() == arrival.remote)) continue;
-    ours = true;
-    if (!std::exchange(c->touched, true)) touched_.push_back(c);
-    handle(*c, c->read(arrival.local, arrival.remote, arrival.ecn, bytes, now), now);
-  }
-  return ours;
-}
-
-void endpoint_impl::stranger(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now) {
-  if (!serving()) {
-    ++counters_.dropped_datagrams;
-    return;
-  }
-  ngtcp2_pkt_hd header{};
-  if (ngtcp2_accept(&header, bytes.data(), bytes.size()) == 0) {
-    initial(header, arrival, bytes, now);
-  } else if ((bytes[0] & 0x80) == 0) {
-    send_stateless_reset(arrival, bytes, now);
-  } else {
-    ++counters_.dropped_datagrams;
-  }
-}
-
-void endpoint_impl::initial(const ngtcp2_pkt_hd& header, const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now) {
-  ngtcp2_cid original{};
-  bool validated = false;
-  if (header.tokenlen > 0 && header.token[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2) {
-    const int rc = ngtcp2_crypto_verify_retry_token2(&original, header.token, header.tokenlen, token_secret_.data(), token_secret_.size(),
-                                                     header.version, arrival.remote.data(), arrival.remote.size(), &header.dcid,
-                                                     static_cast<ngtcp2_duration>(std::chrono::nanoseconds(retry_token_life).count()),
-                                                     to_tstamp(now));
-    if (rc != 0) {
-      ++counters_.invalid_tokens;
-      refuse(header, arrival, NGTCP2_INVALID_TOKEN, now);
-      return;
-    }
-    validated = true;
-  }
-  if (!validated && (config_.retry_always || half_open_ >= config_.retry_threshold)) {
-    send_retry(header, arrival, now);
-    return;
-  }
-  const std::string address(arrival.remote.host_bytes());
-  const auto known = per_address_.find(address);
-  if (connections_.size() >= config_.connections_max || half_open_ >= config_.half_open_max ||
-      (known != per_address_.end() && known->second >= config_.connections_per_address_max)) {
-    ++counters_.refused;
-    refuse(header, arrival, NGTCP2_CONNECTION_REFUSED, now);
-    return;
-  }
-  auto owned = std::make_unique<connection_impl>(*this, true);
-  auto& c = *owned;
-  connections_.emplace(&c, std::move(owned));
-  c.half_open = true;
-  ++half_open_;
-  c.address_key = address;
-  ++per_address_[address];
-  connection_impl::server_start start;
-  start.header = &header;
-  start.original_dcid = validated ? &original : nullptr;
-  start.token = validated ? header.token : nullptr;
-  start.token_bytes = validated ? header.tokenlen : 0;
-  start.local = arrival.local.specified() ? arrival.local : port_->local();
-  start.remote = arrival.remote;
-  start.tls = server_tls_;
-  if (const auto started = c.start_server(start, now); !started) {
-    ++counters_.handshakes_failed;
-    destroy(c);
-    return;
-  }
-  // Until it knows ours, the client uses the id that it chose.
-  routes_[key_of(header.dcid.data, header.dcid.datalen)] = {&c, nullptr};
-  c.add_cid(header.dcid);
-  c.touched = true;
-  touched_.push_back(&c);
-  const auto what = c.read(start.local, arrival.remote, arrival.ecn, bytes, now);
-  if (what == step::send_retry) {
-    destroy(c);
-    send_retry(header, arrival, now);
-  } else {
-    handle(c, what, now);
-  }
-}
-
-void endpoint_impl::answer(const udp_arrival& to, std::span<const uint8_t> packet, mono_time now) {
-  auto space = batcher_.space(packet.size());
-  if (space.empty()) {
-    if (!batcher_.flush(*port_, now)) return; // answers to strangers may be lost
-    space = batcher_.space(packet.size());
-    if (space.empty()) return;
-  }
-  std::memcpy(space.data(), packet.data(), packet.size());
-  batcher_.add(to.local, to.remote, 0, packet.size());
-}
-
-void endpoint_impl::send_retry(const ngtcp2_pkt_hd& header, const udp_arrival& arrival, mono_time now) {
-  ngtcp2_cid scid{};
-  scid.datalen = 18;
-  if (!random_bytes(scid.data, scid.datalen)) return;
-  uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
-  const auto token_bytes = ngtcp2_crypto_generate_retry_token2(token, token_secret_.data(), token_secret_.size(), header.version,
-                                                               arrival.remote.data(), arrival.remote.size(), &scid, &header.dcid, to_tstamp(now));
-  if (token_bytes < 0) return;
-  uint8_t packet[NGTCP2_MAX_UDP_PAYLOAD_SIZE];
-  const auto n = ngtcp2_crypto_write_retry(packet, sizeof packet, header.version, &header.scid, &scid, &header.dcid, token,
-                                           static_cast<size_t>(token_bytes));
-  if (n <= 0) return;
-  ++counters_.retries_sent;
-  answer(arrival, {packet, static_cast<size_t>(n)}, now);
-}
-
-void endpoint_impl::refuse(const ngtcp2_pkt_hd& header, const udp_arrival& arrival, uint64_t code, mono_time now) {
-  uint8_t packet[NGTCP2_MAX_UDP_PAYLOAD_SIZE];
-  const auto n = ngtcp2_crypto_write_connection_close(packet, sizeof packet, header.version, &header.scid, &header.dcid, code, nullptr, 0);
-  if (n > 0) answer(arrival, {packet, static_cast<size_t>(n)}, now);
-}
-
-void endpoint_impl::send_stateless_reset(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now) {
-  // Smaller than what it answers, so that two endpoints cannot answer each other for ever [RFC 9000 10.3.3].
-  constexpr size_t smallest = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN;
-  if (bytes.size() <= smallest + 1) {
-    ++counters_.dropped_datagrams;
-    return;
-  }
-  if (now - reset_window_ >= std::chrono::seconds(1)) {
-    reset_window_ = now;
-    resets_in_window_ = 0;
-  }
-  if (++resets_in_window_ > resets_per_second_max) {
-    ++counters_.dropped_datagrams;
-    return;
-  }
-  ngtcp2_cid cid{};
-  ngtcp2_cid_init(&cid, bytes.data() + 1, cid_bytes);
-  uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN];
-  uint8_t noise[64];
-  const size_t noise_bytes = std::min<size_t>(bytes.size() - 1 - NGTCP2_STATELESS_RESET_TOKENLEN, 27);
-  if (!random_bytes(noise, noise_bytes)) return;
-  if (ngtcp2_crypto_generate_stateless_reset_token(token, reset_secret_.data(), reset_secret_.size(), &cid) != 0) return;
-  uint8_t packet[128];
-  const auto n = ngtcp2_pkt_write_stateless_reset(packet, sizeof packet, token, noise, noise_bytes);
-  if (n <= 0) return;
-  ++counters_.stateless_resets_sent;
-  answer(arrival, {packet, static_cast<size_t>(n)}, now);
 }
 
 void endpoint_impl::bury(connection_impl& c, mono_time now) {
@@ -687,7 +387,13 @@ void endpoint_impl::close_all(uint64_t app_code, std::string_view reason, mono_t
   flush(now);
 }
 
-} // namespace
+} // namespace ec::quic::internal
+
+namespace ec::quic {
+
+using base::fail;
+using base::result;
+using internal::endpoint_impl;
 
 result<std::unique_ptr<endpoint>> endpoint::create(endpoint_config config, acceptor* accept) {
   auto port = open_udp(config.listen.value_or(socket_address{}), config.udp);
