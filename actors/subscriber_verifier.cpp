@@ -230,11 +230,11 @@ private:
       c.damage_publisher = d.damage->publisher;
       c.damage_reason = d.damage->reason;
     }
-    if (d.verified && !proofs.empty() && proofs.front().alone) {
-      const auto& p = proofs.front();
-      c.manifest = p.payload;
+    const auto counts = [this](const crypto::verifying_key& k) { return receiver_.judge().trusts(k); };
+    if (const auto p = d.verified ? proofs_.merged(d.index, d.digest, counts) : std::nullopt) {
+      c.manifest = p->payload;
       // The reading is of the epoch's first chunk.
-      if (p.broadcast_unix_ms && p.first_index == d.index) c.broadcast_unix_ms = static_cast<int64_t>(*p.broadcast_unix_ms);
+      if (p->broadcast_unix_ms && p->first_index == d.index) c.broadcast_unix_ms = static_cast<int64_t>(*p->broadcast_unix_ms);
     }
     output_->push(this, std::move(c), d.index);
   }
@@ -276,6 +276,14 @@ private:
     send(observer_, report{"trusted-on-first-use",
                       {{"signer", m.signer.to_string()}, {"source", sources_[m.source].address},
                         {"warning", "no --trust was given: this signer is trusted for this run because it was the first one seen"}}});
+  }
+
+  void act(const object::too_few_signers& s) {
+    const auto why = std::to_string(s.signers) + " of " + std::to_string(s.required) + " required signers list it: it is not shown before they do";
+    base::log::warn("subscriber_verifier", "too-few-signers", {{"chunk", s.index}, {"reason", why}});
+    send(observer_, report{"too-few-signers",
+                      {{"chunk", static_cast<int64_t>(s.index)}, {"signers", static_cast<int64_t>(s.signers)},
+                        {"required", static_cast<int64_t>(s.required)}, {"reason", why}}});
   }
 
   void act(const object::evidence& e) {

@@ -38,11 +38,12 @@ struct publish_config {
 /// A subscriber: manifests from one peer, objects from others, HLS out.
 struct subscribe_config {
   std::vector<std::string> remote;              ///< sources of objects, best first
-  std::optional<std::string> remote_manifests;  ///< source of manifests; unset: the remotes
+  std::vector<std::string> remote_manifests;    ///< sources of manifests; empty: the remotes
   std::string stream_id;
   bool subscribe_manifests = false;             ///< also without require_manifest
   bool require_manifest = false;
   std::vector<std::string> trust;               ///< "ed25519:<hex>"; empty: the first signer seen
+  size_t min_signers = 1;                       ///< trusted keys that must attest a chunk before it counts
   std::optional<uint64_t> max_invalid_chunks;   ///< end with an error at one more than this
   bool allow_damaged = true;
   std::filesystem::path hls_dir;                ///< empty: nothing is written

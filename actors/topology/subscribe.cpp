@@ -63,14 +63,20 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config) {
   if (config.trust.empty()) plan.trust = manifest::trust_set::first_use();
   for (const auto& text : config.trust)
     if (const auto added = plan.trust.add(text); !added) return fail(about_setting(added.error(), "--trust"));
-  const bool manifests = config.require_manifest || config.subscribe_manifests || config.remote_manifests;
+  const bool manifests = config.require_manifest || config.subscribe_manifests || !config.remote_manifests.empty();
+  if (config.min_signers == 0) return fail(errc::config, "expected 1 or more", "--min-signers");
+  if (config.min_signers > 1 && !manifests)
+    return fail(errc::config, "manifests are not asked for: give --require-manifest or --subscribe-manifests too", "--min-signers");
+  if (config.min_signers > 1 && plan.trust.size() < config.min_signers)
+    return fail(errc::config, std::to_string(config.min_signers) + " signers cannot be had of " + std::to_string(plan.trust.size()) +
+                                " trusted keys: name each with --trust", "--min-signers");
   for (const auto& remote : config.remote) {
     EC_TRY(auto* peer, peer_of(plan, remote, "--remote"));
     peer->wanted.objects = true;
-    peer->wanted.manifests = manifests && !config.remote_manifests;
+    peer->wanted.manifests = manifests && config.remote_manifests.empty();
   }
-  if (config.remote_manifests) {
-    EC_TRY(auto* peer, peer_of(plan, *config.remote_manifests, "--remote-manifests"));
+  for (const auto& remote : config.remote_manifests) {
+    EC_TRY(auto* peer, peer_of(plan, remote, "--remote-manifests"));
     peer->wanted.manifests = true;
   }
   if (!config.objects_out.empty()) {
@@ -102,7 +108,9 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   receive.patience = plan.config.patience;
   receive.profile = plan.profile;
   receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
-  subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust, manifest::live_rules()), receive, {},
+  auto rules = manifest::live_rules();
+  rules.signers_required = plan.config.min_signers;
+  subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust, rules), receive, {},
     plan.config.drain, {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
   return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);
@@ -175,7 +183,7 @@ base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config
   EC_TRY(auto out, leader(sys, publish, observer));
   subscribe.drain = publish.linger;
   subscribe.remote = {out.address};
-  subscribe.remote_manifests.reset();
+  subscribe.remote_manifests.clear();
   subscribe.stream_id = out.stream_id;
   subscribe.require_manifest = true;
   subscribe.trust = {out.signer};

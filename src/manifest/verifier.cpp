@@ -284,12 +284,7 @@ void verifier::visit_overlapping(uint64_t from, uint64_t to, Visit&& visit) {
     if (it->second.what->end_index() > from) visit(it->second);
 }
 
-std::vector<expected_chunk> verifier::versions(uint64_t index) const {
-  struct candidate {
-    expected_chunk chunk;
-    std::vector<crypto::verifying_key> signers;
-    uint64_t arrival;
-  };
+std::vector<verifier::candidate> verifier::candidates(uint64_t index) const {
   std::vector<candidate> found;
   const auto first = index >= longest_ ? index - longest_ + 1 : 0;
   for (auto it = known_.lower_bound(first); it != known_.end() && it->first <= index; ++it) {
@@ -305,6 +300,17 @@ std::vector<expected_chunk> verifier::versions(uint64_t index) const {
       if (std::ranges::find(same->signers, v.said.signer) == same->signers.end()) same->signers.push_back(v.said.signer);
     }
   }
+  return found;
+}
+
+size_t verifier::signers_of(uint64_t index) const {
+  size_t most = 0;
+  for (const auto& c : candidates(index)) most = std::max(most, c.signers.size());
+  return most;
+}
+
+std::vector<expected_chunk> verifier::versions(uint64_t index) const {
+  auto found = candidates(index);
   std::erase_if(found, [&](const candidate& c) { return c.signers.size() < config_.signers_required; });
   std::ranges::sort(found, {}, [](const candidate& c) { return std::tuple(c.chunk.damaged, -static_cast<int64_t>(c.signers.size()), c.arrival); });
   std::vector<expected_chunk> out;

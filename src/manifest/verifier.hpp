@@ -129,6 +129,9 @@ public:
   std::optional<expected_chunk> find(uint64_t index) const;
   /// All that counts of this chunk, best first: what may be shown if the best cannot be had.
   std::vector<expected_chunk> versions(uint64_t index) const;
+  /// How many trusted signers agree on the best-attested version of this chunk, whether or not they are enough.
+  size_t signers_of(uint64_t index) const;
+  size_t signers_required() const { return config_.signers_required; }
 
   const std::string& stream_id() const { return stream_id_; }
   const trust_set& trust() const { return trust_; }
@@ -177,6 +180,13 @@ private:
   held& hold(const crypto::digest& id, std::shared_ptr<const content> what);
   bool make_room(const content& c);
   void wait_for_attestation(const crypto::digest& id, std::shared_ptr<const content> what);
+  struct candidate {
+    expected_chunk chunk;
+    std::vector<crypto::verifying_key> signers;
+    uint64_t arrival = 0;
+  };
+  /// Every version of a chunk that a trusted signer stands for, in no order.
+  std::vector<candidate> candidates(uint64_t index) const;
 
   template <class Visit>
   void visit_overlapping(uint64_t from, uint64_t to, Visit&& visit);

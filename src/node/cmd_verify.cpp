@@ -24,6 +24,7 @@ namespace {
 struct verify_config {
   std::vector<std::string> path;
   std::vector<std::string> trust;
+  size_t min_signers = 1;
   bool allow_unverified = false;
   std::filesystem::path network_secret_file;
 };
@@ -62,7 +63,7 @@ crypto::digest digest_of(const hls::manifest_record& r, const base::bytes& bytes
 }
 
 /// Proves every listed segment: a manifest that a trusted key signed lists the digest of exactly these bytes.
-size_t prove_segments(const std::string& dir, const manifest::trust_set& trust, findings& wrong) {
+size_t prove_segments(const std::string& dir, const manifest::trust_set& trust, size_t min_signers, findings& wrong) {
   const auto records = hls::manifest_log::read(dir);
   const auto playlist_text = base::read_file(dir + "/" + hls::playlist_file_name, base::limits::hls_playlist_bytes_max);
   const auto sidecar_text = base::read_file(dir + "/" + hls::sidecar_file_name, base::limits::hls_sidecar_bytes_max);
@@ -88,10 +89,14 @@ size_t prove_segments(const std::string& dir, const manifest::trust_set& trust, 
       wrong.add(s.file, "its manifest cannot be read: " + (decoded ? "it holds no content" : decoded.error().message()));
       continue;
     }
-    manifest::verifier verifier(m->content.stream_id, trust);
+    manifest::verifier verifier(m->content.stream_id, trust, {.signers_required = min_signers});
     const auto outcome = verifier.accept(base::as_span(r.manifest), base::wall_now());
     if (!outcome.accepted) {
       wrong.add(s.file, "its manifest does not count: " + (outcome.refusals.empty() ? std::string("unknown") : outcome.refusals.front().text));
+      continue;
+    }
+    if (const auto signers = verifier.signers_of(s.index); signers < min_signers) {
+      wrong.add(s.file, std::to_string(signers) + " of " + std::to_string(min_signers) + " required signers list chunk " + std::to_string(s.index));
       continue;
     }
     const auto bytes = base::read_file(dir + "/" + s.file, base::limits::chunk_bytes_max);
@@ -121,7 +126,7 @@ bool verify_directory(const std::string& dir, const verify_config& config, const
   for (const auto& f : r.findings) wrong.add(f.about, f.text);
   std::string line = dir + ": " + std::to_string(r.listed) + " segments listed, " + std::to_string(r.right) + " intact, " +
                      std::to_string(r.verified) + " verified when written, " + std::to_string(r.damaged) + " damaged";
-  if (!config.trust.empty()) line += ", " + std::to_string(prove_segments(dir, trust, wrong)) + " proven by trusted keys";
+  if (!config.trust.empty()) line += ", " + std::to_string(prove_segments(dir, trust, config.min_signers, wrong)) + " proven by trusted keys";
   else line += " (with --trust the signed manifests are checked too)";
   std::printf("%s\n", line.c_str());
   return true;
@@ -143,7 +148,11 @@ void verify_manifest(const std::string& file, const verify_config& config, const
   manifest::verifier verifier(m->content.stream_id, trust);
   const auto outcome = verifier.accept(bytes.value(), base::wall_now());
   for (const auto& r : outcome.refusals) wrong.add(file, r.text);
-  if (outcome.accepted) std::printf("right: signed by a trusted key\n");
+  const auto signers = outcome.accepted ? outcome.accepted->signers.size() : 0;
+  if (signers == 0) return;
+  if (signers < config.min_signers)
+    wrong.add(file, std::to_string(signers) + " of " + std::to_string(config.min_signers) + " required signers signed it");
+  else std::printf("right: signed by %s\n", signers == 1 ? "a trusted key" : (std::to_string(signers) + " trusted keys").c_str());
 }
 
 } // namespace
@@ -158,6 +167,7 @@ int cmd_verify(const std::vector<std::string>& args) {
     std::vector<setting<verify_config>> all = {
       make_setting("path", "PATH...", "HLS directories, files of objects, manifests", &verify_config::path),
       make_setting("trust", "KEY", "ed25519:<hex> of a signer whose word counts", &verify_config::trust),
+      make_setting("min-signers", "K", "trusted keys that must have signed what lists a chunk (1)", &verify_config::min_signers),
       make_setting("network-secret-file", "FILE", "secret that the keys of a file of objects are derived from, beside the stream id",
         &verify_config::network_secret_file),
       make_setting("allow-unverified", "", "segments that no manifest listed are no fault (false)", &verify_config::allow_unverified),
@@ -170,6 +180,10 @@ int cmd_verify(const std::vector<std::string>& args) {
   if (!line.go_on) return line.code;
   if (config.path.empty()) {
     print_error(help.name, "what should be checked? Give an HLS directory, a file of objects or a manifest");
+    return exit_usage;
+  }
+  if (config.min_signers == 0 || (config.min_signers > 1 && config.trust.size() < config.min_signers)) {
+    print_error(help.name, "--min-signers takes a number from 1 to that of the trusted keys, not " + std::to_string(config.min_signers));
     return exit_usage;
   }
   const auto trust = trust_of(config);
@@ -187,7 +201,7 @@ int cmd_verify(const std::vector<std::string>& args) {
   for (const auto& path : config.path) {
     if (std::filesystem::is_directory(path)) verify_directory(path, config, trust.value(), wrong);
     else if (is_object_file(path))
-      verify_object_file(path, config.trust.empty() ? manifest::trust_set::first_use() : trust.value(), secret.value(), say);
+      verify_object_file(path, config.trust.empty() ? manifest::trust_set::first_use() : trust.value(), config.min_signers, secret.value(), say);
     else verify_manifest(path, config, trust.value(), wrong);
   }
   std::printf("%s\n", wrong.count() == 0 ? "all is right" : (std::to_string(wrong.count()) + " things are wrong").c_str());

@@ -34,11 +34,12 @@ const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
   using c = actors::subscribe_config;
   static const std::vector<setting<c>> all = {
     make_setting("remote", "ADDR", "source of objects: moqt://host:port#spki=... or host:port; several may be given", &c::remote),
-    make_setting("remote-manifests", "ADDR", "source of manifests (default: the remotes)", &c::remote_manifests),
+    make_setting("remote-manifests", "ADDR", "source of manifests (default: the remotes); several may be given", &c::remote_manifests),
     make_setting("stream-id", "ID", "name of the stream", &c::stream_id),
     make_setting("subscribe-manifests", "", "take manifests and mark what they verify (false)", &c::subscribe_manifests),
     make_setting("require-manifest", "", "write nothing that no trusted manifest lists (false)", &c::require_manifest),
     make_setting("trust", "KEY", "ed25519:<hex> of a signer to trust (default: the first one seen, with a warning)", &c::trust),
+    make_setting("min-signers", "K", "trusted keys that must attest a chunk before it counts (1)", &c::min_signers),
     make_setting("max-invalid-chunks", "N", "end when more than N chunks were invalid (no limit)", &c::max_invalid_chunks),
     make_setting("allow-damaged", "", "show a chunk that its signer marked as damaged if nobody has it whole (true)", &c::allow_damaged),
     make_setting("hls-dir", "DIR", "write HLS here (default: verify only)", &c::hls_dir),

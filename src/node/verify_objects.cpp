@@ -40,11 +40,11 @@ private:
   size_t count_ = 0;
 };
 
-base::result<object::file_checker> checker_of(const std::string& stream_id, const manifest::trust_set& trust,
+base::result<object::file_checker> checker_of(const std::string& stream_id, const manifest::trust_set& trust, size_t min_signers,
   const std::vector<uint8_t>& network_secret) {
   EC_TRY(const auto id, identity::stream_id::parse(stream_id));
   EC_TRY(auto cipher, object::stream_cipher::make(stream_id, network_secret));
-  return object::file_checker(std::move(cipher), manifest::verifier(stream_id, trust), id.profile());
+  return object::file_checker(std::move(cipher), manifest::verifier(stream_id, trust, {.signers_required = min_signers}), id.profile());
 }
 
 } // namespace
@@ -56,8 +56,8 @@ bool is_object_file(const std::string& path) {
   return front && front.value().text() == object::object_file_magic;
 }
 
-void verify_object_file(const std::string& path, const manifest::trust_set& trust, const std::vector<uint8_t>& network_secret,
-  const say_wrong& wrong) {
+void verify_object_file(const std::string& path, const manifest::trust_set& trust, size_t min_signers,
+  const std::vector<uint8_t>& network_secret, const say_wrong& wrong) {
   teller tell(path, wrong);
   auto file = base::input_file::open(path);
   if (!file) return tell.say({}, file.error().text);
@@ -80,7 +80,7 @@ void verify_object_file(const std::string& path, const manifest::trust_set& trus
       }
       if (!record.value()) break;
       if (!checker) {
-        auto made = checker_of(reader.stream_id(), trust, network_secret);
+        auto made = checker_of(reader.stream_id(), trust, min_signers, network_secret);
         if (!made) return tell.say("stream id", made.error().message());
         checker.emplace(std::move(made).value());
       }

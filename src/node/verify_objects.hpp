@@ -15,8 +15,8 @@ using say_wrong = std::function<void(const std::string& about, const std::string
 bool is_object_file(const std::string& path);
 
 /// Judges the object file at `path` and prints what is right in it. Without a named key (`trust` awaits its first) the first
-/// signer counts, and that is said.
-void verify_object_file(const std::string& path, const manifest::trust_set& trust, const std::vector<uint8_t>& network_secret,
-  const say_wrong& wrong);
+/// signer counts, and that is said. A chunk is right that `min_signers` of them list.
+void verify_object_file(const std::string& path, const manifest::trust_set& trust, size_t min_signers,
+  const std::vector<uint8_t>& network_secret, const say_wrong& wrong);
 
 } // namespace ec::node

@@ -45,6 +45,12 @@ struct judgement {
   std::vector<refused_manifest> refused;
 };
 
+/// Who stands for one chunk.
+struct standing {
+  size_t signers = 0;  ///< trusted, and agreed on one version of it
+  size_t required = 1; ///< so many are needed before it counts
+};
+
 /// Says which chunks trusted signers list. The receiver believes nothing else; what it believes, it delivers as verified.
 class manifest_judge {
 public:
@@ -54,6 +60,9 @@ public:
   /// What counts of one chunk now, best first: nothing, whole versions, damaged ones. A version may leave again when its
   /// signer is caught contradicting himself.
   virtual std::vector<listed_chunk> find(uint64_t index) const = 0;
+  virtual standing standing_of(uint64_t index) const = 0;
+  /// Whether the word of this signer counts now.
+  virtual bool trusts(const crypto::verifying_key& signer) const = 0;
 };
 
 } // namespace ec::object

@@ -10,6 +10,10 @@ namespace {
 
 namespace limits = base::limits;
 
+const std::vector<manifest::attestation>& attestations_in(const manifest::manifest_object& o) {
+  return std::visit([](const auto& one) -> const auto& { return one.attestations; }, o);
+}
+
 } // namespace
 
 void proofs::hold(held&& h) {
@@ -74,6 +78,36 @@ std::vector<proof> proofs::of(uint64_t index, const crypto::digest& digest) cons
       out.insert(out.end(), h.late.begin(), h.late.end());
     }
   return out;
+}
+
+std::optional<proof> proofs::merged(uint64_t index, const crypto::digest& digest,
+  const std::function<bool(const crypto::verifying_key&)>& counts) const {
+  std::optional<proof> best;
+  size_t most = 0;
+  for (const auto& [first, h] : contents_) {
+    if (first > index) break;
+    if (!h.what.covers(index) || h.what.at(index).digest != digest) continue;
+    manifest::signed_manifest all{h.what, {}};
+    const auto take = [&](const base::bytes& payload) {
+      const auto read = manifest::decode(payload);
+      if (!read) return;
+      for (const auto& a : attestations_in(read.value())) {
+        const auto same = [&](const manifest::attestation& other) { return other.signer == a.signer; };
+        if (all.attestations.size() >= limits::manifest_attestations_max || !counts(a.signer) || std::ranges::any_of(all.attestations, same)) continue;
+        // Any relay may put a trusted name over a signature that is none.
+        if (crypto::verify(a.signer, manifest::signed_bytes(a, h.id), a.signature)) all.attestations.push_back(a);
+      }
+    };
+    take(h.object.payload);
+    for (const auto& late : h.late) take(late.payload);
+    if (all.attestations.size() <= most) continue;
+    most = all.attestations.size();
+    best = h.object;
+    best->payload = base::bytes::adopt(manifest::encode(all));
+    best->alone = true;
+    best->broadcast_unix_ms = all.attestations.front().broadcast_unix_ms;
+  }
+  return best;
 }
 
 } // namespace ec::object

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "crypto/digest.hpp"
+#include "crypto/keys.hpp"
 #include "manifest/content.hpp"
 
 namespace ec::object {
@@ -34,6 +36,11 @@ public:
   /// What lists `digest` as chunk `index`: contents, each followed by the attestations of it that came later. Those that
   /// count alone stand first. Empty if nothing that counts is here.
   std::vector<proof> of(uint64_t index, const crypto::digest& digest) const;
+
+  /// One payload that lists `digest` as chunk `index` with all that is here of whoever `counts`: each signer once, and only if his
+  /// signature verifies. Of several contents the one that most of them attest.
+  std::optional<proof> merged(uint64_t index, const crypto::digest& digest,
+    const std::function<bool(const crypto::verifying_key&)>& counts) const;
 
   size_t size() const { return contents_.size() + waiting_.size(); }
 

@@ -93,6 +93,9 @@ private:
     std::optional<source_id> opened_by; ///< who sent the first object of it
     std::optional<base::mono_time> whole_since;   ///< a whole version is complete
     std::optional<base::mono_time> damaged_since; ///< the listed damaged version is complete
+    std::optional<base::mono_time> short_since;   ///< trusted signers list it, but too few
+    standing stands;
+    bool short_counted = false;
   };
   struct source_state {
     uint64_t blames = 0; ///< objects and groups refused
@@ -125,6 +128,7 @@ private:
   void list(uint64_t index, group_state& state, base::mono_time now, actions& out);
   void list_version(uint64_t index, group_state& state, track on, const listed_chunk* chunk, base::mono_time now, actions& out);
   void expect_listed(base::mono_time now, actions& out);
+  void note_shortage(uint64_t index, group_state& state, base::mono_time now, actions& out);
   bool passed(uint64_t group) const { return last_ && group <= last_->index; }
 
   // Decisions (receiver_plan.cpp).
@@ -161,6 +165,7 @@ private:
   };
   std::optional<delivered> last_;
   std::optional<base::mono_time> deadline_;
+  bool shortage_told_ = false; ///< since the last verified chunk
   size_t fetches_open_ = 0;
   size_t bytes_waiting_ = 0;
   receiver_counters counters_;

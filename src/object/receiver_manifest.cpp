@@ -1,6 +1,7 @@
 #include "object/receiver.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ec::object {
 
@@ -55,8 +56,22 @@ void receiver::list(uint64_t index, group_state& state, base::mono_time now, act
     auto& best = chunk.damaged ? damaged : whole;
     if (best == nullptr) best = &chunk;
   }
+  state.stands = judge_->standing_of(index);
+  if (state.stands.signers == 0 || state.stands.signers >= state.stands.required) state.short_since.reset();
+  else if (!state.short_since) state.short_since = now;
   list_version(index, state, track::chunks, whole, now, out);
   list_version(index, state, track::damaged, damaged, now, out);
+}
+
+/// A second signer may be a little later than the first: after a whole patience it is said and counted.
+void receiver::note_shortage(uint64_t index, group_state& state, base::mono_time now, actions& out) {
+  if (!state.short_since || state.short_counted) return;
+  const auto until = *state.short_since + config_.patience;
+  if (now < until) return wake(until);
+  state.short_counted = true;
+  ++counters_.chunks_too_few_signers;
+  if (std::exchange(shortage_told_, true)) return;
+  out.push_back(too_few_signers{index, state.stands.signers, state.stands.required});
 }
 
 void receiver::list_version(uint64_t index, group_state& state, track on, const listed_chunk* chunk, base::mono_time now, actions& out) {

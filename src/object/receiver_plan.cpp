@@ -43,6 +43,7 @@ actions receiver::settle(base::mono_time now, actions&& out) {
     deadline_.reset();
     return std::move(out);
   }
+  for (auto& [index, state] : groups_) note_shortage(index, state, now, out);
   keep_bounds(now);
   plan_fetches(now, out);
   return std::move(out);
@@ -218,6 +219,7 @@ bool receiver::deliver_next(base::mono_time now, actions& out) {
     counters_.chunks_verified += d.verified ? 1 : 0;
     counters_.chunks_damaged += d.damage ? 1 : 0;
     counters_.bytes_delivered += d.plaintext.size();
+    if (d.verified) shortage_told_ = false;
     last_ = delivered{d.index, d.first_pts, d.duration};
     for (auto gone = groups_.begin(); gone != groups_.end() && gone->first <= last_->index;) gone = erase(gone);
     std::erase_if(evicted_, [&](const auto& e) { return e.first <= last_->index; });
@@ -237,6 +239,7 @@ skip_reason receiver::reason_of(const group_state* state, uint64_t index) const 
   if (!state->listed_whole && state->damaged_since && !config_.allow_damaged) return skip_reason::damaged;
   for (const auto& [source, part] : state->parts)
     if (part.invalid) return skip_reason::invalid;
+  if (state->short_since) return skip_reason::too_few_signers;
   return state->whole_since ? skip_reason::unverified : state->listed_damaged && !config_.allow_damaged ? skip_reason::damaged : skip_reason::missing;
 }
 

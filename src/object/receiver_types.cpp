@@ -13,7 +13,7 @@ std::string_view name(refusal r) {
 }
 
 std::string_view name(skip_reason r) {
-  static constexpr std::string_view names[] = {"missing", "unverified", "invalid", "damaged", "waiting_full"};
+  static constexpr std::string_view names[] = {"missing", "unverified", "invalid", "damaged", "waiting_full", "too_few_signers"};
   return names[static_cast<size_t>(r)];
 }
 
@@ -33,6 +33,7 @@ std::vector<std::pair<std::string, uint64_t>> receiver_counters::list() const {
     {"chunks_invalid", chunks_invalid},
     {"bytes_delivered", bytes_delivered},
     {"manifests_accepted", manifests_accepted},
+    {"chunks_too_few_signers", chunks_too_few_signers},
     {"equivocations", equivocations},
     {"fetches", fetches},
     {"fetches_failed", fetches_failed},

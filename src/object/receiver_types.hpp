@@ -92,6 +92,7 @@ enum class skip_reason : uint8_t {
   invalid,      ///< what sources had is not what the manifest lists
   damaged,      ///< only a damaged version exists and it is not allowed
   waiting_full, ///< it had to leave while it waited
+  too_few_signers, ///< trusted signers list it, but fewer than are required
 };
 std::string_view name(skip_reason r);
 
@@ -159,6 +160,13 @@ struct manifest_accepted {
   bool chain_restarted = false; ///< the signer began a new chain: it lost its state, say so
 };
 
+/// A chunk has waited a whole patience for further signers. Said once for each run of such chunks, and counted for every one.
+struct too_few_signers {
+  uint64_t index = 0;
+  size_t signers = 0;
+  size_t required = 0;
+};
+
 /// A trusted signer said two things that contradict each other. The judge keeps both; neither counts any more.
 struct evidence {
   source_id source = 0;
@@ -173,7 +181,7 @@ struct stop {
   std::string text;
 };
 
-using action = std::variant<deliver, fetch, skip, reject, manifest_accepted, evidence, stop>;
+using action = std::variant<deliver, fetch, skip, reject, manifest_accepted, too_few_signers, evidence, stop>;
 using actions = std::vector<action>;
 
 /// Totals since start.
@@ -188,6 +196,7 @@ struct receiver_counters {
   uint64_t chunks_invalid = 0;      ///< versions (source, group) with at least one invalid object
   uint64_t bytes_delivered = 0;
   uint64_t manifests_accepted = 0;
+  uint64_t chunks_too_few_signers = 0; ///< that waited in vain for as many signers as are required
   uint64_t equivocations = 0;
   uint64_t fetches = 0;
   uint64_t fetches_failed = 0;      ///< answered with an error, or not in time

@@ -12,6 +12,8 @@ public:
 
   judgement judge(uint64_t group, uint64_t object, const base::bytes& payload, base::wall_time now) override;
   std::vector<listed_chunk> find(uint64_t index) const override;
+  standing standing_of(uint64_t index) const override { return {verifier_.signers_of(index), verifier_.signers_required()}; }
+  bool trusts(const crypto::verifying_key& signer) const override { return verifier_.trust().trusts(signer); }
 
   /// Its counters, trusted keys and evidence.
   const manifest::verifier& verifier() const { return verifier_; }

@@ -77,6 +77,8 @@ public:
   explicit lists_all(crypto::digest digest) : digest_(digest) {}
   judgement judge(uint64_t, uint64_t, const base::bytes&, base::wall_time) override { return {}; }
   std::vector<listed_chunk> find(uint64_t index) const override { return index == 1 ? std::vector{listed_chunk{index, digest_, false, key_}} : std::vector<listed_chunk>{}; }
+  standing standing_of(uint64_t) const override { return {1, 1}; }
+  bool trusts(const crypto::verifying_key&) const override { return true; }
 
 private:
   crypto::digest digest_;

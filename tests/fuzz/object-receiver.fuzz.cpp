@@ -80,6 +80,9 @@ public:
     const auto it = known_.find(index);
     return it == known_.end() ? std::vector<listed_chunk>{} : it->second;
   }
+  /// One that was said once lacks a signer.
+  standing standing_of(uint64_t index) const override { return {find(index).size(), 2}; }
+  bool trusts(const crypto::verifying_key&) const override { return true; }
 
 private:
   std::map<uint64_t, std::vector<listed_chunk>> known_;

@@ -119,7 +119,7 @@ public:
   actors::subscribe_config subscribe(const running_node& manifests, const running_node& objects) const {
     actors::subscribe_config c;
     c.remote = {objects.address()};
-    if (&manifests != &objects) c.remote_manifests = manifests.address();
+    if (&manifests != &objects) c.remote_manifests = {manifests.address()};
     c.stream_id = manifests.stream_id();
     c.require_manifest = true;
     c.trust = {manifests.signer()};

@@ -283,10 +283,47 @@ TEST_CASE("where two signers are required one is not enough, nor one that speaks
   REQUIRE(v.accept(say(a, epoch(5)), at(0)).accepted.has_value());
   REQUIRE(v.accept(say(a, epoch(5)), at(1)).accepted.has_value());
   CHECK_FALSE(v.find(5).has_value());
+  CHECK(v.signers_of(5) == 1);
+  CHECK(v.signers_of(6) == 0);
   const auto said = b.prepare(epoch(5), at(1)).value();
   const auto late = encode(late_attestations{said.manifest_id, said.manifest.attestations});
   REQUIRE(v.accept(late, at(1)).accepted.has_value());
   CHECK(v.find(5)->signers == 2);
+}
+
+TEST_CASE("two signers add up in whichever object they come, and a stranger adds nothing") {
+  verifier v(stream, trusting({1, 2}), {.signers_required = 2, .age_max = {}, .ahead_max = {}});
+  auto a = signer_of(1);
+  auto b = signer_of(2);
+  auto stranger = signer_of(3);
+  REQUIRE(v.accept(say(a, epoch(5)), at(0)).accepted.has_value());
+  CHECK(why(v.accept(say(stranger, epoch(5)), at(0))) == reason::untrusted);
+  CHECK_FALSE(v.find(5).has_value());
+  // The second leader's own manifest of the same content.
+  REQUIRE(v.accept(say(b, epoch(5)), at(0)).accepted.has_value());
+  CHECK(v.find(5)->signers == 2);
+  // Epochs of another length: the chunk is what must be agreed on.
+  REQUIRE(v.accept(say(a, epoch(8)), at(0)).accepted.has_value());
+  REQUIRE(v.accept(say(b, epoch(8, 4)), at(0)).accepted.has_value());
+  CHECK(v.find(8)->signers == 2);
+  CHECK_FALSE(v.find(9).has_value());
+  // Two that differ do not add up.
+  REQUIRE(v.accept(say(a, epoch(12)), at(0)).accepted.has_value());
+  REQUIRE(v.accept(say(b, epoch(12, 1, 7)), at(0)).accepted.has_value());
+  CHECK_FALSE(v.find(12).has_value());
+  CHECK(v.signers_of(12) == 1);
+}
+
+TEST_CASE("a signer that contradicts itself takes its share of the required signers away") {
+  verifier v(stream, trusting({1, 2}), {.signers_required = 2, .age_max = {}, .ahead_max = {}});
+  auto a = signer_of(1);
+  auto b = signer_of(2);
+  REQUIRE(v.accept(say(a, epoch(5)), at(0)).accepted.has_value());
+  REQUIRE(v.accept(say(b, epoch(5)), at(0)).accepted.has_value());
+  REQUIRE(v.find(5).has_value());
+  auto twin = signer_of(2, 5);
+  CHECK(why(v.accept(say(twin, epoch(5, 1, 9)), at(0))) == reason::equivocation);
+  CHECK_FALSE(v.find(5).has_value());
 }
 
 TEST_CASE("a late attestation finds its manifest, also one that only a stranger signed so far") {

@@ -40,6 +40,9 @@ public:
     return it == known_.end() ? std::vector<listed_chunk>{} : it->second;
   }
 
+  standing standing_of(uint64_t index) const override { return {find(index).size(), 1}; }
+  bool trusts(const crypto::verifying_key&) const override { return true; }
+
 private:
   std::map<uint64_t, std::vector<listed_chunk>> known_;
 };

@@ -98,5 +98,32 @@ TEST_CASE("what is no manifest is not kept") {
   CHECK(p.size() == 0);
 }
 
+TEST_CASE("one proof carries everybody whose word counts: once, verified, nobody else") {
+  leader a(1);
+  leader b(2);
+  leader stranger(3);
+  const auto c = make_chunk(40, 188);
+  const auto counts = [&](const crypto::verifying_key& k) { return k == a.s.key() || k == b.s.key(); };
+  proofs p;
+  CHECK_FALSE(p.merged(40, c.facts.digest, counts));
+  // A relay's object: a trusted name over a signature that is none, a stranger, and one that counts.
+  auto m = a.said(c).manifest;
+  m.attestations.push_back(stranger.said(c).manifest.attestations.front());
+  auto forged = b.said(c).manifest.attestations.front();
+  forged.signature.bytes[3] ^= 1;
+  m.attestations.push_back(forged);
+  p.keep(40, 0, base::bytes::adopt(manifest::encode(m)), true);
+  REQUIRE(p.merged(40, c.facts.digest, counts));
+  const auto read = [&] { return std::get<manifest::signed_manifest>(manifest::decode(p.merged(40, c.facts.digest, counts)->payload).value()); };
+  REQUIRE(read().attestations.size() == 1);
+  CHECK(read().attestations[0].signer == a.s.key());
+  p.keep(40, 1, b.sign(c), true);   // the second leader's own object
+  p.keep(40, 2, b.attest(c), true); // and once more, alone
+  REQUIRE(read().attestations.size() == 2);
+  CHECK(read().attestations[1].signer == b.s.key());
+  CHECK(read().content == content_of(c));
+  CHECK_FALSE(p.merged(41, c.facts.digest, counts));
+}
+
 } // namespace
 } // namespace ec::object

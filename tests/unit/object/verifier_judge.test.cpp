@@ -10,9 +10,11 @@ namespace {
 
 using namespace test;
 
-receiver make(manifest::trust_set trust) {
+receiver make(manifest::trust_set trust, size_t signers_required = 1, receiver_config config = {}) {
+  manifest::verifier_config rules;
+  rules.signers_required = signers_required;
   receiver r(stream_cipher::make(stream_id).value(),
-             std::make_unique<verifier_judge>(manifest::verifier(stream_id, std::move(trust))), {});
+             std::make_unique<verifier_judge>(manifest::verifier(stream_id, std::move(trust), rules)), config);
   REQUIRE(r.on_source_added(0));
   REQUIRE(r.on_source_added(1));
   return r;
@@ -149,6 +151,77 @@ TEST_CASE("a damaged version that the leader signed is delivered late, the whole
       CHECK(first<deliver>(done)->verified);
     }
   }
+}
+
+TEST_CASE("where two signers are required, the second one's word delivers the chunk, whichever way it comes") {
+  leader a(1);
+  leader b(2);
+  leader stranger(3);
+  manifest::trust_set trust;
+  REQUIRE(trust.add(a.s.key()));
+  REQUIRE(trust.add(b.s.key()));
+  auto r = make(trust, 2);
+  for (const uint64_t index : {40, 41}) {
+    const auto c = make_chunk(index, 1880);
+    CHECK(feed(r, c) == 0);
+    CHECK(first<deliver>(r.on_manifest_object(0, index, 0, a.sign(c), at(1), wall_at(1))) == nullptr);
+    CHECK(first<deliver>(r.on_manifest_object(0, index, 1, stranger.sign(c), at(1), wall_at(1))) == nullptr);
+    // A manifest of the same content from another source; an attestation alone.
+    const auto second = index == 40 ? b.sign(c) : b.attest(c);
+    const auto done = r.on_manifest_object(1, index, 1, second, at(2), wall_at(2));
+    REQUIRE(first<deliver>(done) != nullptr);
+    CHECK(first<deliver>(done)->verified);
+  }
+  CHECK(r.counters().chunks_too_few_signers == 0);
+}
+
+TEST_CASE("chunks that one of two required signers lists are not delivered: said once after a patience, counted each") {
+  leader a(1);
+  leader b(2);
+  manifest::trust_set trust;
+  REQUIRE(trust.add(a.s.key()));
+  REQUIRE(trust.add(b.s.key()));
+  receiver_config config;
+  config.patience = std::chrono::milliseconds(6000);
+  auto r = make(trust, 2, config);
+  std::vector<too_few_signers> told;
+  std::vector<skip> skips;
+  size_t delivered = 0;
+  const auto note = [&](const actions& all) {
+    for (const auto& one : all) {
+      if (const auto* t = std::get_if<too_few_signers>(&one)) told.push_back(*t);
+      if (const auto* s = std::get_if<skip>(&one)) skips.push_back(*s);
+      if (std::holds_alternative<deliver>(one)) ++delivered;
+    }
+  };
+  for (const uint64_t index : {40, 41, 42}) {
+    const auto c = make_chunk(index, 1880);
+    CHECK(feed(r, c) == 0);
+    note(r.on_manifest_object(0, index, 0, a.sign(c), at(1), wall_at(1)));
+  }
+  REQUIRE(r.deadline().has_value());
+  CHECK(*r.deadline() <= at(6001));
+  note(r.tick(at(6000)));
+  CHECK(told.empty());
+  note(r.tick(at(6001)));
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].index == 40);
+  CHECK(told[0].signers == 1);
+  CHECK(told[0].required == 2);
+  CHECK(r.counters().chunks_too_few_signers == 3);
+  CHECK(delivered == 0);
+  // The second signer is back, with the newest chunk only: what it did not see is skipped for that reason.
+  note(r.on_manifest_object(1, 42, 0, b.sign(make_chunk(42, 1880)), at(7000), wall_at(7000)));
+  note(r.tick(at(14'000)));
+  CHECK(delivered == 1);
+  CHECK(r.counters().chunks_too_few_signers == 3);
+  // And when it is gone again, that is said again.
+  const auto c = make_chunk(43, 1880);
+  CHECK(feed(r, c) == 0);
+  note(r.on_manifest_object(0, 43, 0, a.sign(c), at(15'000), wall_at(15'000)));
+  note(r.tick(at(21'000)));
+  CHECK(told.size() == 2);
+  CHECK(r.counters().chunks_too_few_signers == 4);
 }
 
 } // namespace
