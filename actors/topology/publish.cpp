@@ -32,6 +32,7 @@ struct publish_plan {
 
 base::result<ts::program_choice> choice_of(const publish_config& config) {
   ts::program_choice choice;
+  if (config.program && *config.program == 0) return fail(errc::config, "expected 1 to 65535", "--program"); // 0 is the NIT [13818-1 2.4.4.5]
   choice.program_number = config.program;
   if (config.channel) {
     unsigned major = 0, minor = 0;
@@ -64,6 +65,10 @@ base::result<publish_plan> plan_of(const publish_config& config) {
     return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
+  if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
+    return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
+  if (config.tls_cert.empty() != config.tls_key.empty())
+    return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
   const auto profile = ts::find_profile(config.profile);
   if (!profile) return fail(about_setting(profile.error(), "--profile"));
   plan.cutter.profile = profile.value();

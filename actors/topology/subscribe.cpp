@@ -6,6 +6,8 @@
 #include "actors/topology/common.hpp"
 #include "actors/topology/topology.hpp"
 
+#include "base/file.hpp"
+#include "hls/segment_writer.hpp"
 #include "identity/stream_id.hpp"
 #include "object/object_file_writer.hpp"
 #include "ts/chunk.hpp"
@@ -50,6 +52,9 @@ base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, 
 base::result<subscribe_plan> plan_of(const subscribe_config& config) {
   subscribe_plan plan;
   plan.config = config;
+  if (!config.tls_ca.empty())
+    if (const auto ca = base::input_file::open(config.tls_ca.string()); !ca)
+      return fail(about_setting(ca.error(), "--tls-ca"));
   if (config.remote.empty()) return fail(errc::config, "needed: where do the objects come from?", "--remote");
   if (config.stream_id.empty()) return fail(errc::config, "needed: the publisher prints it at its start", "--stream-id");
   const auto id = identity::stream_id::parse(config.stream_id);
@@ -93,6 +98,8 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config) {
     plan.hls->window_segments = config.hls_window;
     // Headroom for chunks that had to wait for their random access point: it never changes within a playlist.
     plan.hls->target_duration_s = 3 * static_cast<int64_t>((plan.chunk_duration_ms + 999) / 1000);
+    // A directory that cannot be written is an error of the command; one that is lost later is waited for.
+    if (const auto probe = hls::segment_writer::open(*plan.hls); !probe) return fail(about_setting(probe.error(), "--hls-dir"));
   }
   return plan;
 }

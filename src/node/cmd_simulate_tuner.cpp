@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "actors/topology/common.hpp"
 #include "base/clock.hpp"
 #include "base/file.hpp"
 #include "media/test_broadcast.hpp"
@@ -28,7 +29,9 @@ base::result<tuner::simulated_channel> channel_of(const simulate_config& config)
   channel.number = config.channel;
   channel.name = config.callsign;
   if (!config.file.empty()) {
-    EC_TRY(auto loop, tuner::loop::open_file(config.file));
+    auto opened = tuner::loop::open_file(config.file);
+    if (!opened) return base::fail(actors::about_setting(opened.error(), "--file"));
+    auto& loop = opened.value();
     const auto& f = loop.facts();
     std::printf("capture    %s: program %u, %.1f s a round, %.2f Mbit/s\n", config.file.c_str(), f.program_number,
       static_cast<double>(f.round_pts) / 90000, static_cast<double>(f.bit_rate) / 1e6);
@@ -46,7 +49,12 @@ base::result<tuner::simulated_channel> channel_of(const simulate_config& config)
   broadcast.minor = static_cast<uint16_t>(minor);
   broadcast.callsign = config.callsign;
   broadcast.start = base::wall_now();
-  EC_TRY(auto made, media::test_broadcast::create(broadcast));
+  auto created = media::test_broadcast::create(broadcast);
+  if (!created) {
+    const bool name = created.error().code == base::errc::invalid_argument; // all else is in range by now
+    return base::fail(name ? actors::about_setting(created.error(), "--callsign") : created.error());
+  }
+  auto& made = created.value();
   if (config.codec == "h264") {
     channel.video_codec = "H264";
     channel.audio_codec = "AAC";
@@ -85,13 +93,24 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
   };
   auto channel = channel_of(config);
   if (!channel) return refuse(channel.error());
+  if (!(config.speed > 0 && config.speed <= 1000)) return refuse({base::errc::config, "expected a number over 0 and at most 1000", "--speed"});
+  if (config.tuners < 1 || config.tuners > 64) return refuse({base::errc::config, "expected 1 to 64", "--tuners"});
+  if (!config.endpoint_addr_out.empty()) {
+    // Before anybody is told that it runs; what is written now is written again with the port.
+    const auto writable = base::write_file_atomic(config.endpoint_addr_out.string(), {}, 0644, base::durability::process);
+    if (!writable) return refuse(actors::about_setting(writable.error(), "--endpoint-addr-out"));
+  }
   tuner::simulator_config device;
   device.listen = config.listen;
   device.speed = config.speed;
   device.tuners = config.tuners;
   device.channels.push_back(std::move(channel).value());
   auto simulator = tuner::simulator::start(std::move(device));
-  if (!simulator) return refuse(simulator.error());
+  if (!simulator) {
+    auto why = simulator.error();
+    if (why.code != base::errc::io) why = actors::about_setting(why, "--listen");
+    return refuse(why);
+  }
   const auto url = "http://" + simulator.value()->address();
   std::printf("tuner      %s\nlineup     %s/lineup.json\nchannel    %s/auto/v%s\n", url.c_str(), url.c_str(), url.c_str(), config.channel.c_str());
   std::fflush(stdout);

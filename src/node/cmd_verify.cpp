@@ -45,7 +45,7 @@ private:
 base::result<manifest::trust_set> trust_of(const verify_config& config) {
   manifest::trust_set trust;
   for (const auto& text : config.trust) {
-    EC_TRYV(trust.add(text));
+    if (const auto added = trust.add(text); !added) return base::fail(actors::about_setting(added.error(), "--trust"));
   }
   return trust;
 }

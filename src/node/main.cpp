@@ -54,6 +54,6 @@ int main(int argc, char** argv) {
   }
   for (const auto& c : commands)
     if (args[0] == c.name) return c.run({args.begin() + 1, args.end()});
-  std::cerr << "ec-node: there is no command '" << args[0] << "'\n\n";
-  return usage(std::cerr, exit_usage);
+  std::cerr << "ec-node: there is no command '" << args[0] << "': ec-node --help lists them\n";
+  return exit_usage;
 }

@@ -123,7 +123,7 @@ base::error source::down(source_fault fault) {
 
 base::result<std::unique_ptr<source>> open_source(std::string_view spec, const source_options& options) {
   if (spec.empty()) return fail(errc::invalid_argument, "no input: name a tuner URL, a file, or - for standard input");
-  if (!(options.pace >= 0 && options.pace <= 1000)) return fail(errc::invalid_argument, "the pace must be 0..1000");
+  if (!(options.pace >= 0 && options.pace <= pace_max)) return fail(errc::invalid_argument, "the pace must be 0..1000");
   source_facts facts;
   facts.spec = spec;
   if (spec == "-") {

@@ -87,6 +87,9 @@ private:
   std::optional<source_fault> fault_;
 };
 
+/// The fastest that a file may be played, times real time.
+inline constexpr double pace_max = 1000;
+
 struct source_options {
   net::http_timeouts timeouts;
   /// Files and standard input only. 0: as fast as the reader takes it. Otherwise PCR sets the pace: 1 is real time, 2 twice

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Bad input to every option of every command and to every key of a config file: one line on standard error that names the thing, the
+documented exit code, and nothing begun. An option that --help shows and this table does not name fails the test.
+
+usage: bad_input.py EC_NODE
+"""
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+
+USAGE, NOT_VERIFIED, FAILED = 2, 1, 3
+STREAM = "ec/stream/v1/source/kind-hdhomerun/device-e2e/channel-5.1/profile-ts-v1/variant-main"
+KEY = "ed25519:" + "11" * 32
+
+
+class Table:
+    def __init__(self, binary):
+        self.binary = binary
+        self.dir = tempfile.mkdtemp(prefix="ec-e2e-bad-")
+        self.failures = []
+        self.rows = 0
+        self.named = {}
+
+    def path(self, name, content=None, mode=0o600):
+        full = os.path.join(self.dir, name)
+        if content is not None:
+            with open(full, "wb") as out:
+                out.write(content)
+            os.chmod(full, mode)
+        return full
+
+    def row(self, command, args, code, *says):
+        """Runs it and demands the exit code, one line, and each of `says` in it."""
+        self.rows += 1
+        for a in args:
+            if str(a).startswith("--"):
+                self.named.setdefault(command, set()).add(str(a)[2:].split("=")[0])
+        home = {**os.environ, "XDG_STATE_HOME": self.path("state")}
+        try:
+            done = subprocess.run([self.binary, command, *map(str, args)], capture_output=True, text=True, timeout=10,
+                                  stdin=subprocess.DEVNULL, env=home)
+        except subprocess.TimeoutExpired:
+            self.fail(command, args, "did not end")
+            return
+        lines = (done.stdout + done.stderr).strip().splitlines()
+        told = "\n".join(lines)
+        if done.returncode != code:
+            self.fail(command, args, f"exit code {done.returncode}, not {code}: {told[:300]}")
+        elif not lines or len(lines) > 2:
+            self.fail(command, args, f"{len(lines)} lines: {told[:300]}")
+        else:
+            for text in says:
+                if text not in told:
+                    self.fail(command, args, f"does not say '{text}': {told[:300]}")
+
+    def fail(self, command, args, why):
+        self.failures.append(f"{command} {' '.join(map(str, args))}: {why}")
+
+    def options(self, command):
+        text = subprocess.run([self.binary, command, "--help"], capture_output=True, text=True).stdout
+        return re.findall(r"^  --([a-z-]+)", text, re.M)
+
+    def complete(self, command):
+        for option in self.options(command):
+            if option != "help" and option not in self.named.get(command, set()):
+                self.failures.append(f"{command} --{option} has no row in this table")
+
+
+def every_command(t):
+    for command in ("keygen", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
+        t.row(command, ["--nonsense"], USAGE, "--nonsense", "--help")
+        t.row(command, ["--log-level", "loud"], USAGE, "--log-level", "loud")
+        t.row(command, ["--log-format", "xml"], USAGE, "--log-format", "xml")
+        t.row(command, ["--log-level"], USAGE, "log-level")
+    t.row("moq-subscribe", ["--remot", "127.0.0.1:1"], USAGE, "--remot")
+    t.row("dance", [], USAGE, "dance")
+
+
+def keygen(t):
+    t.row("keygen", [], USAGE, "--out")
+    t.row("keygen", ["--out", t.path("there.key", b"x")], USAGE, "there.key", "never written over")
+    t.row("keygen", ["--out", t.path("nowhere/a.key")], FAILED, "nowhere/a.key")
+    assert open(t.path("there.key"), "rb").read() == b"x", "keygen wrote over a file"
+
+
+def publish(t, good_key):
+    ts = t.path("empty.ts", b"")
+    base = ["--listen", "127.0.0.1:0", "--state-dir", t.path("p-state")]
+
+    def bad(args, code, *says):
+        have = [] if "--input" in args else ["--input", ts]
+        without = [a for i in range(0, len(base), 2) if base[i] not in args for a in base[i:i + 2]]
+        t.row("moq-publish", have + without + args, code, *says)
+
+    t.row("moq-publish", [], USAGE, "--input")
+    bad(["--input", "/nowhere.ts"], USAGE, "--input", "/nowhere.ts")
+    bad(["--input", "ftp://192.0.2.1/x"], USAGE, "--input", "ftp")
+    bad(["--input", t.dir], USAGE, "--input")
+    bad(["--stream-id", "ec/stream/v2/x"], USAGE, "--stream-id")
+    bad(["--listen", "127.0.0.1:99999"], USAGE, "--listen", "99999")
+    bad(["--listen", "nowhere"], USAGE, "--listen")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        bad(["--listen", f"127.0.0.1:{taken.getsockname()[1]}"], FAILED, str(taken.getsockname()[1]), "in use")
+    bad(["--publish-manifests=perhaps"], USAGE, "--publish-manifests", "perhaps")
+    bad(["--publish-manifests"], USAGE, "--key")
+    bad(["--publish-chunks=2"], USAGE, "--publish-chunks")
+    bad(["--publish-chunks=false"], USAGE, "--publish-")
+    for value in ("0", "-1", "two", "99999999999999999999", "1000000"):
+        bad(["--publish-manifests", "--key", good_key, "--epoch-chunks", value], USAGE, "--epoch-chunks")
+    bad(["--publish-manifests", "--key", "/nowhere.key"], USAGE, "--key", "/nowhere.key")
+    bad(["--publish-manifests", "--key", t.path("garbage.key", b"not a key\n")], USAGE, "--key", "garbage.key")
+    bad(["--publish-manifests", "--key", t.path("open.key", open(good_key, "rb").read(), 0o644)], USAGE, "open.key", "chmod")
+    bad(["--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
+    bad(["--network-secret-file", t.path("short.secret", b"abc\n")], USAGE, "short.secret", "16")
+    bad(["--startup-delay-ms", "-1"], USAGE, "--startup-delay-ms")
+    bad(["--program", "70000"], USAGE, "--program")
+    bad(["--program", "0"], USAGE, "--program")
+    bad(["--channel", "five"], USAGE, "--channel", "five")
+    bad(["--duration", "soon"], USAGE, "--duration")
+    bad(["--profile", "ts-v9"], USAGE, "--profile", "ts-v9")
+    bad(["--sign-damaged=no-idea"], USAGE, "--sign-damaged")
+    bad(["--pace", "fast"], USAGE, "--pace")
+    bad(["--pace", "-1"], USAGE, "--pace")
+    bad(["--pace", "nan"], USAGE, "--pace")
+    bad(["--state-dir", t.path("a-file", b"x")], USAGE, "--state-dir", "a-file")
+    bad(["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], USAGE, "/nowhere.pem")
+    bad(["--tls-cert", t.path("bad.pem", b"-----BEGIN"), "--tls-key", t.path("bad.pem")], USAGE, "bad.pem")
+    bad(["--tls-cert", t.path("bad.pem")], USAGE, "--tls-key")
+    bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    bad(["--linger-ms", "x"], USAGE, "--linger-ms")
+    bad(["--json=maybe"], USAGE, "--json")
+    t.complete("moq-publish")
+
+
+def subscribe(t):
+    base = ["--remote", "127.0.0.1:1", "--stream-id", STREAM]
+
+    def bad(args, code, *says):
+        without = [a for i in range(0, len(base), 2) if base[i] not in args for a in base[i:i + 2]]
+        t.row("moq-subscribe", without + args, code, *says)
+
+    t.row("moq-subscribe", [], USAGE, "--remote")
+    t.row("moq-subscribe", ["--remote", "127.0.0.1:1"], USAGE, "--stream-id")
+    for address in ("nowhere", "127.0.0.1:0", "moqt://127.0.0.1:1#spki=12", "http://127.0.0.1:1", ":1"):
+        bad(["--remote", address], USAGE, "--remote", address.split("#")[0])
+    bad(["--remote-manifests", "127.0.0.1:x"], USAGE, "--remote-manifests")
+    bad(["--stream-id", "x"], USAGE, "--stream-id")
+    bad(["--stream-id", STREAM.replace("ts-v1", "ts-v9")], USAGE, "--stream-id", "ts-v9")
+    bad(["--subscribe-manifests=x"], USAGE, "--subscribe-manifests")
+    bad(["--require-manifest=x"], USAGE, "--require-manifest")
+    for key in ("ed25519:12", "rsa:" + "11" * 32, "ed25519:" + "zz" * 32, "ed25519:" + "00" * 32):
+        bad(["--trust", key], USAGE, "--trust")
+    bad(["--max-invalid-chunks", "-1"], USAGE, "--max-invalid-chunks")
+    bad(["--allow-damaged=x"], USAGE, "--allow-damaged")
+    bad(["--hls-dir", t.path("hls-file", b"x")], USAGE, "hls-file")
+    bad(["--hls-dir", "/proc/hls"], USAGE, "/proc/hls")
+    bad(["--hls-mode", "sideways", "--hls-dir", t.path("hls")], USAGE, "--hls-mode", "sideways")
+    bad(["--hls-window", "1", "--hls-dir", t.path("hls")], USAGE, "--hls-window")
+    bad(["--objects-out", "/nowhere/objects"], USAGE, "--objects-out", "/nowhere/objects")
+    bad(["--objects-out", t.path("not-objects", b"something else entirely")], USAGE, "--objects-out", "not-objects")
+    bad(["--stop-after", "x"], USAGE, "--stop-after")
+    bad(["--patience-ms", "x"], USAGE, "--patience-ms")
+    bad(["--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
+    bad(["--tls-insecure=x"], USAGE, "--tls-insecure")
+    bad(["--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
+    bad(["--json=x"], USAGE, "--json")
+    t.complete("moq-subscribe")
+
+
+def simulate_tuner(t):
+    def bad(args, code, *says):
+        t.row("simulate-tuner", [*([] if "--listen" in args else ["--listen", "127.0.0.1:0"]), *args], code, *says)
+
+    bad(["--file", "/nowhere.ts"], USAGE, "--file", "/nowhere.ts")
+    bad(["--file", t.path("text.ts", b"this is no transport stream\n" * 500)], USAGE, "--file", "text.ts")
+    bad(["--listen", "nowhere"], USAGE, "--listen")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        bad(["--listen", f"127.0.0.1:{taken.getsockname()[1]}"], FAILED, str(taken.getsockname()[1]), "in use")
+    bad(["--codec", "av1"], USAGE, "--codec", "av1")
+    bad(["--channel", "five"], USAGE, "--channel", "five")
+    bad(["--callsign", "lower case and long"], USAGE, "--callsign")
+    bad(["--speed", "0"], USAGE, "--speed")
+    bad(["--speed", "fast"], USAGE, "--speed")
+    bad(["--tuners", "0"], USAGE, "--tuners")
+    bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    t.complete("simulate-tuner")
+
+
+def verify(t):
+    t.row("verify", [], USAGE, "HLS directory")
+    t.row("verify", ["/nowhere"], NOT_VERIFIED, "/nowhere")
+    t.row("verify", [t.path("garbage", b"garbage")], NOT_VERIFIED, "garbage")
+    t.row("verify", [t.path("nothing", b"")], NOT_VERIFIED, "nothing")
+    t.row("verify", ["--trust", "ed25519:12", t.path("garbage")], USAGE, "--trust")
+    t.row("verify", ["--network-secret-file", "/nowhere.secret", t.path("garbage")], USAGE, "/nowhere.secret")
+    t.row("verify", ["--allow-unverified=x", t.path("garbage")], USAGE, "--allow-unverified")
+    t.complete("verify")
+
+
+def run(t):
+    def config(text, *says):
+        path = t.path("role.json", text.encode() if isinstance(text, str) else json.dumps(text).encode())
+        t.row("run", ["--config", path], USAGE, "role.json", *says)
+
+    t.row("run", [], USAGE, "--config")
+    t.row("run", ["--config", "/nowhere.json"], USAGE, "/nowhere.json")
+    t.row("run", ["--config", t.dir], USAGE, t.dir)
+    config("")
+    config("{", "line")
+    config("[]", "role")
+    config('{"role": "leader", "role": "relay"}', "role")
+    config('{"role": "chief"}', '"role"', "chief")
+    config('{"role": 7}', '"role"')
+    config('{"role": "leader"}', '"publish"')
+    config('{"role": "leader", "publish": 7}', '"publish"')
+    config('{"role": "leader", "publish": {}, "subscribe": {}}', '"subscribe"')
+    config('{"role": "leader", "publsh": {}}', '"publsh"', '"publish"')
+    # Every key of both sections, with a value that no key takes, and beside a neighbour with a slip of the pen.
+    for role, section, command in (("relay", "publish", "moq-publish"), ("subscriber", "subscribe", "moq-subscribe")):
+        for option in t.options(command):
+            if option in ("help", "log-format", "log-level"):
+                continue
+            key = option.replace("-", "_")
+            config({"role": role, section: {key: {"a": []}}}, f'"{section}.{key}"', "expected")
+            config({"role": role, section: {key + "x": 1}}, f'"{section}.{key}x"', f'"{key}"')
+    t.complete("run")
+
+
+def main():
+    t = Table(sys.argv[1])
+    good_key = t.path("good.key")
+    subprocess.run([t.binary, "keygen", "--out", good_key], check=True, capture_output=True)
+    every_command(t)
+    keygen(t)
+    t.complete("keygen")
+    publish(t, good_key)
+    subscribe(t)
+    simulate_tuner(t)
+    verify(t)
+    run(t)
+    for failure in t.failures:
+        print(f"FAIL: {failure}")
+    print(f"{t.rows} rows, {len(t.failures)} failures")
+    sys.exit(1 if t.failures else 0)
+
+
+if __name__ == "__main__":
+    main()
