@@ -60,6 +60,8 @@ template <class Item>
 class edge_sink final : public caf::event_based_actor {
 public:
   edge_sink(caf::actor_config& cfg, std::shared_ptr<taken_items<Item>> to) : caf::event_based_actor(cfg), to_(std::move(to)) {}
+  /// A promise holds who asked, who holds this sink: kept over the end, neither would ever be destroyed.
+  void on_exit() override { promises_.clear(); }
   caf::behavior make_behavior() override {
     return {
       [this](const Item& item) -> caf::result<actors::edge_credit> {
