@@ -155,6 +155,9 @@ def subscribe(t):
     bad(["--require-manifest=x"], USAGE, "--require-manifest")
     for key in ("ed25519:12", "rsa:" + "11" * 32, "ed25519:" + "zz" * 32, "ed25519:" + "00" * 32):
         bad(["--trust", key], USAGE, "--trust")
+    for value in ("0", "two", "-1"):
+        bad(["--min-signers", value], USAGE, "--min-signers")
+    bad(["--trust", KEY, "--min-signers", "2"], USAGE, "--min-signers")
     bad(["--max-invalid-chunks", "-1"], USAGE, "--max-invalid-chunks")
     bad(["--allow-damaged=x"], USAGE, "--allow-damaged")
     bad(["--hls-dir", t.path("hls-file", b"x")], USAGE, "hls-file")
@@ -199,6 +202,7 @@ def verify(t):
     t.row("verify", [t.path("garbage", b"garbage")], NOT_VERIFIED, "garbage")
     t.row("verify", [t.path("nothing", b"")], NOT_VERIFIED, "nothing")
     t.row("verify", ["--trust", "ed25519:12", t.path("garbage")], USAGE, "--trust")
+    t.row("verify", ["--min-signers", "two", t.path("garbage")], USAGE, "--min-signers")
     t.row("verify", ["--network-secret-file", "/nowhere.secret", t.path("garbage")], USAGE, "/nowhere.secret")
     t.row("verify", ["--allow-unverified=x", t.path("garbage")], USAGE, "--allow-unverified")
     t.complete("verify")
