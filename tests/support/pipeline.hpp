@@ -46,7 +46,7 @@ public:
   void feed(const std::vector<base::bytes>& bursts) {
     for (const auto& b : bursts) send(chunker, actors::ts_burst{b});
   }
-  void finish() { send(chunker, actors::ts_burst{.end = true}); }
+  void finish() { send(chunker, actors::ts_burst{{}, false, true}); }
   std::vector<actors::report> cut() const { return log->all("chunk-cut"); }
 
   temp_dir dir;
