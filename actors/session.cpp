@@ -35,9 +35,18 @@ public:
       [this](const fetch_request& r) {
         return link_->session().fetch(r.track, r.first, r.end, {});
       },
+      [this](const session_bar& bar) {
+        if (ended_ || bar_) return;
+        bar_ = bar;
+        if (connected_) link_->session().close(moq::session_code::protocol_violation, bar.reason);
+        else end({});
+      },
       [this](tick_atom) { quit(fault_); },
       [this](stop_atom) {
-        if (ended_) return;
+        if (ended_) {
+          if (bar_) quit(); // nothing is dialled again
+          return;
+        }
         if (connected_) link_->session().close(moq::session_code::no_error, "done");
         else end({});
       },
@@ -101,6 +110,12 @@ private:
     if (ended_) return;
     ended_ = true;
     push({.what = session_event::kind::down, .text = fault});
+    if (bar_) {
+      // Its supervisor dials again as soon as this actor has ended: it lives for as long as the peer is out.
+      fault_ = caf::make_error(caf::sec::runtime_error, dial_.address.authority() + ": was cut off: " + bar_->reason);
+      delayed_send(this, bar_->hold, tick_atom::value);
+      return;
+    }
     if (!fault.empty()) fault_ = caf::make_error(caf::sec::runtime_error, dial_.address.authority() + ": " + fault);
     // An actor that quits outside of its message handlers, as within a callback of the socket, is never cleaned up: nobody that
     // watches it would learn of its end.
@@ -113,6 +128,7 @@ private:
   std::unique_ptr<moq_link> link_;
   bool connected_ = false;
   bool ended_ = false;
+  std::optional<session_bar> bar_;
   caf::error fault_; ///< why it ended; none: in good order
 };
 

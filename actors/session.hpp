@@ -30,12 +30,20 @@ struct fetch_request {
   moq::location end;  ///< the object behind the last one; object 0: to the end of that group [MOQT 10.12.1]
 };
 
+/// Closes a session whose peer cannot be believed.
+struct session_bar {
+  std::chrono::milliseconds hold{0}; ///< the session ends, to be dialled again, not before this has passed
+  std::string reason;                ///< told to the peer, and to the supervisor
+};
+
 /// One MoQ session that this node opened: requests go in, events go to its sink. Ends with the reason when the peer is gone, so that
 /// its supervisor dials again.
 using session_actor = caf::typed_actor<
   caf::replies_to<subscribe_request>::with<subscribe_ids>,
   // The answer is the request id.
   caf::replies_to<fetch_request>::with<uint64_t>,
+  // Closes the session with PROTOCOL_VIOLATION; ends with the reason after the hold.
+  caf::reacts_to<session_bar>,
   // The connection is gone (sent to itself).
   caf::reacts_to<tick_atom>,
   // Closes the session with NO_ERROR.
@@ -81,4 +89,5 @@ session_actor spawn_session(caf::actor_system& sys, const running_endpoint& endp
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::subscribe_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::subscribe_ids)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::fetch_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::session_bar)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::session_event)

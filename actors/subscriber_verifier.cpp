@@ -106,11 +106,16 @@ private:
   }
 
   void down(const session_event& e, link& l) {
+    forget(l);
+    if (!e.text.empty()) send(observer_, report{"source-down", {{"source", sources_[e.source].address}, {"reason", e.text}}});
+    carry_out(receiver_.on_source_lost(e.source, clock().now()));
+  }
+
+  /// What still comes of its session is not for this actor.
+  static void forget(link& l) {
     l.session = nullptr;
     l.requests.clear();
     ++l.generation;
-    if (!e.text.empty()) send(observer_, report{"source-down", {{"source", sources_[e.source].address}, {"reason", e.text}}});
-    carry_out(receiver_.on_source_lost(e.source, clock().now()));
   }
 
   void ask_missing(uint32_t source) {
@@ -290,6 +295,21 @@ private:
     const auto signer = e.signer ? e.signer->to_string() : std::string{};
     base::log::error("subscriber_verifier", "equivocation", {{"signer", signer}, {"group", e.group}, {"text", e.text}});
     send(observer_, report{"equivocation", {{"signer", signer}, {"group", static_cast<int64_t>(e.group)}, {"text", e.text}}});
+  }
+
+  void act(const object::cut_off& c) {
+    const auto& source = sources_[c.source].address;
+    base::log::warn("subscriber_verifier", "source-cut-off", {{"source", source}, {"reason", c.text}, {"retry_ms", c.penalty.count()}});
+    send(observer_, report{"source-cut-off", {{"source", source}, {"reason", c.text}, {"retry_ms", int64_t{c.penalty.count()}}}});
+    auto& l = links_[c.source];
+    if (l.session) send(l.session, session_bar{c.penalty, c.text});
+    forget(l);
+  }
+
+  void act(const object::frozen& f) {
+    const std::string why = "chunks come, but no manifest for them since " + std::to_string(f.since.count() / 1000) + " s: nothing more is shown";
+    base::log::warn("subscriber_verifier", "manifests-frozen", {{"reason", why}, {"chunks_waiting", f.chunks_waiting}});
+    send(observer_, report{"manifests-frozen", {{"reason", why}, {"since_ms", int64_t{f.since.count()}}, {"chunks_waiting", static_cast<int64_t>(f.chunks_waiting)}}});
   }
 
   void act(const object::stop& s) {

@@ -76,6 +76,17 @@ std::vector<crypto::digest> path(std::span<const crypto::digest> leaves, uint64_
   return out;
 }
 
+size_t path_size(uint64_t position, uint64_t count) {
+  size_t out = 0;
+  for (; count > 1; ++out) {
+    const auto k = split(count);
+    const bool in_left = position < k;
+    position -= in_left ? 0 : k;
+    count = in_left ? k : count - k;
+  }
+  return out;
+}
+
 bool verify_path(const crypto::digest& root, const crypto::digest& leaf, uint64_t position, uint64_t count,
                  std::span<const crypto::digest> path) {
   if (position >= count || path.size() > 64) return false;

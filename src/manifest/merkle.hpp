@@ -19,6 +19,9 @@ crypto::digest root(std::span<const crypto::digest> leaves);
 /// The siblings on the way from leaf `position` up to the root, nearest first. `position` < leaves.size().
 std::vector<crypto::digest> path(std::span<const crypto::digest> leaves, uint64_t position);
 
+/// How many siblings path() gives for `position` < `count`.
+size_t path_size(uint64_t position, uint64_t count);
+
 /// True if `root` is that of `count` leaves with `leaf` at `position`. Refuses paths of another length than the one that
 /// position and count imply.
 [[nodiscard]] bool verify_path(const crypto::digest& root, const crypto::digest& leaf, uint64_t position, uint64_t count,

@@ -5,6 +5,7 @@
 #include "base/byte_io.hpp"
 #include "base/bytes.hpp"
 #include "base/json.hpp"
+#include "manifest/merkle.hpp"
 
 namespace ec::object {
 namespace {
@@ -272,6 +273,11 @@ base::result<chunk_tail> decode_tail(track on, std::span<const uint8_t> payload)
   if (!valid(out)) return fail(errc::malformed, "size, duration, number of pieces or proof do not fit together", "tail");
   if (out.digest() != digest) return fail(errc::mismatch, "the digest is not that of the facts beside it", "tail");
   return only_spelling(std::move(out), payload, "tail");
+}
+
+bool fits(const membership& proof, uint64_t index) {
+  return valid_proof(proof) && index / proof.leaves == proof.epoch_id && index % proof.leaves == proof.leaf &&
+         proof.path.size() == manifest::merkle::path_size(proof.leaf, proof.leaves);
 }
 
 payload_kind kind_of(std::span<const uint8_t> payload) {

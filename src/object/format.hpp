@@ -109,6 +109,10 @@ bool valid(const chunk_tail& tail);
 /// Reads the last object of a group of `on`. Errors: as decode_head(); mismatch if its digest is not that of its facts.
 [[nodiscard]] base::result<chunk_tail> decode_tail(track on, std::span<const uint8_t> payload);
 
+/// True if `proof` may be one for chunk `index`: its path is as long as place and number of leaves say, and epochs are aligned. Whether
+/// it leads to the root of a manifest only that manifest can say.
+bool fits(const membership& proof, uint64_t index);
+
 /// What an object with an id above 0 is, by its first byte alone: a tail opens with '{', a sealed piece with its type 1.
 enum class payload_kind : uint8_t { piece, tail, other };
 payload_kind kind_of(std::span<const uint8_t> payload);

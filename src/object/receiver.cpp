@@ -41,6 +41,7 @@ std::string_view sentence(refusal r) {
   case refusal::wrong_nonce: return "the piece was not sealed by the rule of the format";
   case refusal::piece_mismatch: return "the piece is not one of the chunk that the manifest lists";
   case refusal::chunk_mismatch: return "the chunk is not the one that the manifest lists";
+  case refusal::head_mismatch: return "the head is not that of this chunk";
   case refusal::republished: return "the source gave other bytes for the same object before";
   default: return {};
   }
@@ -67,13 +68,9 @@ bool receiver::on_source_added(source_id source) {
 }
 
 actions receiver::on_source_lost(source_id source, base::mono_time now) {
-  if (sources_.erase(source) == 0 || stopped_) return {};
-  for (auto& [index, state] : groups_) {
-    fetches_open_ -= std::erase_if(state.fetches, [&](const open_fetch& f) { return f.source == source; });
-    const auto it = state.parts.find(source);
-    if (it == state.parts.end()) continue;
-    for (const auto on : {track::chunks, track::damaged}) it->second.ended[slot(on)] = it->second.reset[slot(on)] = true;
-  }
+  if (!sources_.contains(source) || stopped_) return {};
+  lose(source);
+  if (scores_[source].clean(now)) scores_.erase(source);
   return settle(now, {});
 }
 
@@ -86,6 +83,7 @@ actions receiver::on_object(source_id source, track on, uint64_t group, uint64_t
     return settle(now, std::move(out));
   };
   if (!sources_.contains(source)) return refuse_now(refusal::unknown_source, "from a source that is not one of ours");
+  sources_.at(source).gave[0] = true;
   if (passed(group)) return refuse_now(refusal::late, {});
   if (evicted_.contains({group, source})) return refuse_now(refusal::waiting_full, {});
   if (group > base::quic_varint_max || object > object_id_max) {
@@ -134,6 +132,7 @@ void receiver::take_head(source_id source, track on, uint64_t group, const base:
   }
   if (on == track::chunks) {
     state.head_seen = true;
+    state.parts[source].head_pts = facts.first_pts;
   } else {
     auto& publisher = state.parts[source].publisher;
     if (publisher && *publisher != facts.damage->publisher) {
@@ -183,6 +182,17 @@ void receiver::take_tail(source_id source, track on, uint64_t group, uint64_t ob
   }
   if (on == track::damaged && tail.value().damage->publisher != to->publisher()) {
     refuse(source, name(on), group, object, refusal::malformed_tail, "names another publisher than its head", out);
+    return blame(source, group, true);
+  }
+  if (tail.value().proof && !fits(*tail.value().proof, group)) {
+    refuse(source, name(on), group, object, refusal::malformed_tail, "its proof is not one for this chunk", out);
+    return blame(source, group, true);
+  }
+  // The manifest vouches here. What is handed on is what any other publisher's tail would have given.
+  tail.value().proof.reset();
+  const auto& said = state.parts[source].head_pts;
+  if (on == track::chunks && said && *said != tail.value().first_pts) {
+    refuse(source, name(on), group, object, refusal::head_mismatch, std::string(sentence(refusal::head_mismatch)), out);
     return blame(source, group, true);
   }
   const auto before = to->bytes_held();
@@ -281,13 +291,13 @@ void receiver::refuse(source_id source, std::string_view track, uint64_t group, 
 }
 
 void receiver::blame(source_id source, uint64_t group, bool whole_group) {
-  const auto known = sources_.find(source);
-  if (known != sources_.end()) ++known->second.blames;
   const auto it = groups_.find(group);
+  const bool again = it == groups_.end() || it->second.parts[source].invalid;
+  fault_of(source, again ? source_score::fault::bad_object : source_score::fault::bad_chunk);
   if (it == groups_.end()) return;
   auto& part = it->second.parts[source];
   part.refused = part.refused || whole_group;
-  if (part.invalid) return;
+  if (again) return;
   part.invalid = true;
   ++counters_.chunks_invalid;
   if (config_.chunks_invalid_max && counters_.chunks_invalid > *config_.chunks_invalid_max)

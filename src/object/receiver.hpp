@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "object/cipher.hpp"
 #include "object/manifest_judge.hpp"
 #include "object/receiver_types.hpp"
+#include "object/source_score.hpp"
 
 namespace ec::object {
 
@@ -69,6 +71,7 @@ private:
     uint32_t asked[2] = {};       ///< fetches sent
     uint32_t faults = 0;          ///< objects refused
     uint32_t told = 0;            ///< a bit for each refusal that was reported
+    std::optional<uint64_t> head_pts; ///< of its head on track `chunks`
     std::optional<std::string> publisher; ///< of its damaged version, once its head came
   };
   struct open_fetch {
@@ -98,8 +101,11 @@ private:
     bool short_counted = false;
   };
   struct source_state {
-    uint64_t blames = 0; ///< objects and groups refused
-    uint32_t told = 0;   ///< a bit for each refusal outside of a known group that was reported
+    std::array<uint32_t, 3> faults{}; ///< by source_score::fault, since they were weighed last
+    uint32_t rank = 0;                ///< asked the earlier the lower
+    uint32_t told = 0;                ///< a bit for each refusal outside of a known group that was reported
+    bool gave[2] = {};                ///< anything at all: objects, manifests
+    bool useful[2] = {};              ///< something that counted
   };
   using groups = std::map<uint64_t, group_state>;
   /// The version of a group that may be delivered.
@@ -122,6 +128,7 @@ private:
   void count(refusal why) { ++counters_.refused[static_cast<size_t>(why)]; }
   /// The source's version of this group is invalid: counts it once; refuses the rest of it if `whole_group`.
   void blame(source_id source, uint64_t group, bool whole_group);
+  void fault_of(source_id source, source_score::fault what);
   void blame_found(const assembly::found_wrong& wrong, track on, uint64_t group, actions& out);
   group_state& state_of(uint64_t group, base::mono_time now, actions& out);
   // Manifests (receiver_manifest.cpp).
@@ -130,6 +137,13 @@ private:
   void expect_listed(base::mono_time now, actions& out);
   void note_shortage(uint64_t index, group_state& state, base::mono_time now, actions& out);
   bool passed(uint64_t group) const { return last_ && group <= last_->index; }
+
+  // Sources (receiver_sources.cpp).
+  void lose(source_id source);
+  void weigh_sources(base::mono_time now, actions& out);
+  bool replaceable(source_id source) const;
+  void note_useful(const group_state& delivered);
+  void watch_freeze(base::mono_time now, actions& out);
 
   // Decisions (receiver_plan.cpp).
   actions settle(base::mono_time now, actions&& out);
@@ -156,6 +170,7 @@ private:
   std::unique_ptr<manifest_judge> judge_;
   receiver_config config_;
   std::map<source_id, source_state> sources_;
+  std::map<source_id, source_score> scores_; ///< of lost sources too, until nothing is held against them
   groups groups_;
   std::set<std::pair<uint64_t, source_id>> evicted_; ///< groups of a source that had to leave; bounded
   struct delivered {
@@ -166,6 +181,9 @@ private:
   std::optional<delivered> last_;
   std::optional<base::mono_time> deadline_;
   bool shortage_told_ = false; ///< since the last verified chunk
+  std::optional<base::mono_time> last_manifest_; ///< accepted
+  uint64_t last_manifest_chunks_ = 0;
+  bool frozen_ = false;
   size_t fetches_open_ = 0;
   size_t bytes_waiting_ = 0;
   receiver_counters counters_;

@@ -4,6 +4,22 @@
 #include <utility>
 
 namespace ec::object {
+namespace {
+
+/// What its reader can tell from the object alone speaks against who sent it. The rest an honest source may pass on: other keys are
+/// trusted elsewhere, and clocks differ.
+source_score::fault weight_of(refusal why) {
+  switch (why) {
+  case refusal::manifest_malformed:
+  case refusal::manifest_too_large:
+  case refusal::manifest_bad_signature:
+  case refusal::manifest_wrong_stream:
+  case refusal::manifest_wrong_group: return source_score::fault::bad_object;
+  default: return source_score::fault::doubtful;
+  }
+}
+
+} // namespace
 
 actions receiver::on_manifest_object(source_id source, uint64_t group, uint64_t object, const base::bytes& payload, base::mono_time now,
                                      base::wall_time wall) {
@@ -15,10 +31,12 @@ actions receiver::on_manifest_object(source_id source, uint64_t group, uint64_t 
     refuse(source, manifests, group, object, refusal::unknown_source, {}, out);
     return settle(now, std::move(out));
   }
+  auto& from = sources_.at(source);
+  from.gave[1] = true;
   auto verdict = judge_->judge(group, object, payload, wall);
   bool changed = verdict.accepted.has_value();
   for (auto& no : verdict.refused) {
-    ++sources_.at(source).blames;
+    if (!no.evidence) fault_of(source, weight_of(no.why)); // who brings the evidence is not who contradicts himself
     if (no.evidence) {
       // Rare and grave: said each time, and what the signer listed may count no more.
       changed = true;
@@ -29,6 +47,10 @@ actions receiver::on_manifest_object(source_id source, uint64_t group, uint64_t 
   }
   if (const auto& yes = verdict.accepted) {
     ++counters_.manifests_accepted;
+    from.useful[1] = true;
+    last_manifest_ = now;
+    last_manifest_chunks_ = yes->chunks;
+    frozen_ = false;
     out.push_back(manifest_accepted{source, yes->signer, yes->epoch, yes->first_index, yes->chunks, yes->new_key, yes->chain_restarted});
   }
   if (changed) {

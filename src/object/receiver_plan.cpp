@@ -44,6 +44,8 @@ actions receiver::settle(base::mono_time now, actions&& out) {
     return std::move(out);
   }
   for (auto& [index, state] : groups_) note_shortage(index, state, now, out);
+  weigh_sources(now, out);
+  watch_freeze(now, out);
   keep_bounds(now);
   plan_fetches(now, out);
   return std::move(out);
@@ -220,6 +222,7 @@ bool receiver::deliver_next(base::mono_time now, actions& out) {
     counters_.chunks_damaged += d.damage ? 1 : 0;
     counters_.bytes_delivered += d.plaintext.size();
     if (d.verified) shortage_told_ = false;
+    note_useful(it->second);
     last_ = delivered{d.index, d.first_pts, d.duration};
     for (auto gone = groups_.begin(); gone != groups_.end() && gone->first <= last_->index;) gone = erase(gone);
     std::erase_if(evicted_, [&](const auto& e) { return e.first <= last_->index; });
@@ -287,7 +290,7 @@ bool receiver::wanted(const group_state& state, track on) const {
 
 std::optional<source_id> receiver::source_for(const group_state& state, track on) const {
   std::optional<source_id> best;
-  std::tuple<uint32_t, int, uint64_t> best_cost;
+  std::tuple<uint32_t, uint32_t, int> best_cost;
   for (const auto& [source, facts] : sources_) {
     const auto it = state.parts.find(source);
     const part none;
@@ -295,7 +298,7 @@ std::optional<source_id> receiver::source_for(const group_state& state, track on
     if (p.refused || p.asked[slot(on)] >= config_.fetches_per_source_max) continue;
     // One that broke off has no more than it gave; one that ended whole and left a hole is second choice.
     const int doubt = p.reset[slot(on)] ? 3 : p.invalid ? 2 : p.ended[slot(on)] && it != state.parts.end() ? 1 : 0;
-    const std::tuple cost{p.asked[slot(on)], doubt, facts.blames};
+    const std::tuple cost{facts.rank, p.asked[slot(on)], doubt};
     if (best && cost >= best_cost) continue;
     best = source;
     best_cost = cost;

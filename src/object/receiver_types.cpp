@@ -5,7 +5,7 @@ namespace ec::object {
 std::string_view name(refusal r) {
   static constexpr std::string_view names[refusal_count] = {
     "unknown_source", "late", "refused_group", "bad_object_id", "malformed_head", "malformed_tail", "malformed_piece", "wrong_key",
-    "wrong_profile", "unauthentic_piece", "wrong_nonce", "piece_mismatch", "chunk_mismatch", "republished", "head_missing",
+    "wrong_profile", "unauthentic_piece", "wrong_nonce", "piece_mismatch", "chunk_mismatch", "head_mismatch", "republished", "head_missing",
     "versions_full", "waiting_full", "manifest_malformed", "manifest_too_large", "manifest_untrusted", "manifest_bad_signature",
     "manifest_wrong_stream", "manifest_wrong_group", "manifest_equivocation", "manifest_fork", "manifest_rollback", "manifest_stale", "manifest_from_future",
     "manifest_unknown"};
@@ -35,6 +35,8 @@ std::vector<std::pair<std::string, uint64_t>> receiver_counters::list() const {
     {"manifests_accepted", manifests_accepted},
     {"chunks_too_few_signers", chunks_too_few_signers},
     {"equivocations", equivocations},
+    {"manifests_frozen", manifests_frozen},
+    {"sources_cut_off", sources_cut_off},
     {"fetches", fetches},
     {"fetches_failed", fetches_failed},
   };

@@ -64,6 +64,7 @@ enum class refusal : uint8_t {
   wrong_nonce,           ///< sealed against the rule that makes equal chunks equal objects
   piece_mismatch,        ///< authentic, but not a piece of the chunk that the manifest lists
   chunk_mismatch,        ///< the source's chunk is not the one that the manifest lists
+  head_mismatch,         ///< the head is not that of the chunk that the same source gives
   republished,           ///< the source gave other bytes for the same object before
   head_missing,          ///< a damaged piece before the head that says whose it is
   versions_full,         ///< too many differing copies of one object
@@ -175,13 +176,27 @@ struct evidence {
   std::string text;
 };
 
+/// Close the session with this source: it gave too much that is invalid, and others give what it gives. Nothing more of it is heard
+/// until it is added again.
+struct cut_off {
+  source_id source = 0;
+  std::chrono::milliseconds penalty{0}; ///< not to be dialled before this has passed
+  std::string text;
+};
+
+/// Chunks come, and no manifest that lists them, although manifests came before: said once until one is accepted again.
+struct frozen {
+  std::chrono::milliseconds since{0}; ///< the last manifest was accepted
+  size_t chunks_waiting = 0;          ///< whole, and not listed
+};
+
 /// The reception is over; the receiver ignores everything from now on.
 struct stop {
   stop_reason reason = stop_reason::stop_after;
   std::string text;
 };
 
-using action = std::variant<deliver, fetch, skip, reject, manifest_accepted, too_few_signers, evidence, stop>;
+using action = std::variant<deliver, fetch, skip, reject, manifest_accepted, too_few_signers, evidence, cut_off, frozen, stop>;
 using actions = std::vector<action>;
 
 /// Totals since start.
@@ -198,6 +213,8 @@ struct receiver_counters {
   uint64_t manifests_accepted = 0;
   uint64_t chunks_too_few_signers = 0; ///< that waited in vain for as many signers as are required
   uint64_t equivocations = 0;
+  uint64_t manifests_frozen = 0;    ///< times that manifests stopped while chunks came
+  uint64_t sources_cut_off = 0;
   uint64_t fetches = 0;
   uint64_t fetches_failed = 0;      ///< answered with an error, or not in time
   std::array<uint64_t, refusal_count> refused{};

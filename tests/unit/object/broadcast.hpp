@@ -89,6 +89,10 @@ struct subject {
         stops.push_back(*t);
       } else if (auto* m = std::get_if<manifest_accepted>(&a)) {
         accepted.push_back(*m);
+      } else if (auto* c = std::get_if<cut_off>(&a)) {
+        cut.push_back(*c);
+      } else if (auto* z = std::get_if<frozen>(&a)) {
+        freezes.push_back(*z);
       }
     }
     CHECK(r.status().bytes_waiting <= bounds.wait_bytes_max);
@@ -123,6 +127,8 @@ struct subject {
   std::vector<evidence> evidences;
   std::vector<stop> stops;
   std::vector<manifest_accepted> accepted;
+  std::vector<cut_off> cut;
+  std::vector<frozen> freezes;
 };
 
 } // namespace ec::object::test
