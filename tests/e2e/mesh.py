@@ -57,10 +57,10 @@ class Mesh:
         shutil.rmtree(self.dir, ignore_errors=True)
         return False
 
-    def start(self, name, *args, stdin=None, wrapper=()):
+    def start(self, name, *args, stdin=None, wrapper=(), program=None):
         out = open(self.dir / f"{name}.out", "wb")
         log = open(self.dir / f"{name}.log", "wb")
-        command = [*wrapper, self.binary, *map(str, args)]
+        command = [*wrapper, program or self.binary, *map(str, args)]
         process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=log)
         self.running.append((name, process))
         return process

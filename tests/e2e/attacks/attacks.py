@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Attackers beside an honest mesh, each with a subscriber of its own: not one unverified byte reaches HLS, the honest source's chunks
+come with at most one chunk of delay, memory stays under a bound, and a counter and a log line name the attack. What each attacker does
+is in mischief.hpp, the rule that stops it in docs/security.md.
+
+usage: attacks.py EC_NODE ATTACKER GROUP
+"""
+import dataclasses
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import mesh
+from mesh import check
+
+CHUNK_S = 2.0
+RUN_S = 18
+SIGNED_BEFORE_FREEZE = 2
+RSS_MB = 128  # of a subscriber: its peak, whatever the attack
+
+
+@dataclasses.dataclass
+class Attack:
+    name: str
+    refused: tuple  # one of these refusals must be counted, and one of them logged
+    source: str = "objects"  # what the attacker gives: objects; manifests too (both); or it alone gives manifests (only)
+    insider: bool = False  # it holds a key that the subscriber trusts
+    events: tuple = ()  # that must be printed besides
+
+
+GROUPS = {
+    "objects": [
+        Attack("flipped-bytes", ("unauthentic_piece",)),
+        Attack("false-reading", ("piece_mismatch", "chunk_mismatch")),
+        Attack("swapped-groups", ("unauthentic_piece",)),
+        Attack("replayed-old-chunks", ("piece_mismatch", "chunk_mismatch")),
+        Attack("truncated", ("unauthentic_piece", "malformed_piece")),
+        Attack("oversized", ("malformed_piece",)),
+    ],
+    "shapes": [
+        Attack("endless-objects", ("piece_mismatch",)),
+        Attack("other-stream", ("wrong_key",)),
+        Attack("head-payload-disagree", ("head_mismatch",)),
+        Attack("merkle-length", ("malformed_tail",)),
+        Attack("merkle-position", ("malformed_tail",)),
+    ],
+    "manifests": [
+        Attack("forged-manifest", ("manifest_bad_signature",), "both"),
+        Attack("untrusted-key", ("manifest_untrusted",), "both"),
+        Attack("rolled-back-manifest", ("manifest_rollback",), "both", insider=True),
+        Attack("stale-manifest", ("manifest_stale",), "both", insider=True),
+        Attack("mix-and-match", ("manifest_wrong_group",), "both", insider=True),
+        Attack("equivocation", ("manifest_equivocation",), "both", insider=True, events=("equivocation",)),
+    ],
+    "floods": [
+        Attack("tiny-manifests", ("manifest_untrusted", "manifest_bad_signature"), "both"),
+        Attack("json-depth", ("manifest_too_large",), "both"),
+        Attack("json-length", ("manifest_too_large",), "both"),
+        Attack("json-numbers", ("manifest_malformed",), "both"),
+        Attack("freeze", (), "only", insider=True, events=("manifests-frozen",)),
+    ],
+}
+
+
+def peak_mb(process):
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("no VmHWM")
+
+
+class Fight(mesh.Mesh):
+    def attacker(self, program, attack, tuner, leader, insider):
+        name = f"attacker-{attack.name}"
+        more = ["--key", insider] if attack.insider else []
+        self.start(name, "--attack", attack.name, "--input", tuner, "--stream-id", mesh.STREAM, "--state-dir", self.dir / f"{name}-state",
+                   "--endpoint-addr-out", self.dir / f"{name}.addr", "--claim", leader, *more, program=program)
+
+    def taker(self, name, *args):
+        return self.start(name, "moq-subscribe", "--stream-id", mesh.STREAM, "--json", "--require-manifest", "--hls-dir", self.dir / f"{name}-hls",
+                          "--log-level", "info", *args)
+
+    def on_disk(self, name):
+        """When each chunk was on the disk, microseconds."""
+        return {e["chunk"]: e["on_disk_unix_us"] for e in self.events(name) if e["event"] == "segment"}
+
+
+def judge(m, attack, keys, reference, peak):
+    name = attack.name
+    events = m.events(name)
+    totals = mesh.totals(events)
+    chunks = [e for e in events if e["event"] == "chunk"]
+    check(chunks and all(e["verified"] for e in chunks), f"{name}: all of {len(chunks)} chunks are verified")
+    verified = m.run("verify", m.dir / f"{name}-hls", *(k for key in keys for k in ("--trust", key)))
+    check(verified.returncode == 0, f"{name}: what stands on the disk is what a trusted key signed")
+    log = (m.dir / f"{name}.log").read_text()
+    for event in attack.events:
+        check(any(e["event"] == event for e in events) and event in log, f"{name}: {event} is reported, and logged")
+    check(peak <= RSS_MB, f"{name}: at most {RSS_MB} MB resident ({peak:.0f} MB)")
+    if attack.source == "only":
+        # Nobody vouches for what the honest source gives after the last manifest: it is there, and not shown.
+        check(len(chunks) <= SIGNED_BEFORE_FREEZE and totals.get("manifests_frozen") == 1 and totals.get("chunks_waiting", 0) > 0,
+              f"{name}: {len(chunks)} chunks are shown, {totals.get('chunks_waiting')} wait")
+        return
+    counted = {r: totals.get(f"refused_{r}", 0) for r in attack.refused}
+    check(any(counted.values()), f"{name}: counted: {counted}")
+    rejected = {e["reason"] for e in events if e["event"] == "rejected"}
+    named = [r for r in attack.refused if r in rejected and f"reason={r}" in log]
+    check(named, f"{name}: a log line and an event name it: {named}")
+    mine = m.on_disk(name)
+    common = [i for i in reference if min(mine) <= i <= max(mine)]
+    check(len(common) >= 3 and all(i in mine for i in common), f"{name}: {len(common)} chunks of the honest source are all there")
+    late = max((mine[i] - reference[i]) / 1e6 for i in common)
+    check(late <= CHUNK_S, f"{name}: at most one chunk late ({late:.2f} s)")
+    check(max(reference) - max(mine) <= 1, f"{name}: it goes on to the end")
+
+
+def main():
+    binary, program, group = sys.argv[1:4]
+    attacks = GROUPS[group]
+    with Fight(binary, f"attacks-{group}") as m:
+        leader_key, insider_key = m.keygen("leader"), m.keygen("insider")
+        tuner = f"{m.tuner('--codec', 'h264', '--tuners', '16')}/auto/v5.1"
+        leader = m.publisher("leader", tuner, "--publish-manifests", "--key", m.dir / "leader.key")
+        relay = m.publisher("relay", tuner)
+        for a in attacks:
+            m.attacker(program, a, tuner, leader_key, m.dir / "insider.key")
+        takers = {"honest": m.taker("honest", "--remote-manifests", leader, "--remote", relay, "--trust", leader_key)}
+        trusted = {a.name: [leader_key] + ([insider_key] if a.insider else []) for a in attacks}
+        for a in attacks:
+            liar = m.address(f"attacker-{a.name}")
+            sources = {"objects": ["--remote-manifests", leader, "--remote", liar, "--remote", relay],
+                       "both": ["--remote", liar, "--remote", leader],
+                       "only": ["--remote-manifests", liar, "--remote", relay]}[a.source]
+            takers[a.name] = m.taker(a.name, *sources, *(k for key in trusted[a.name] for k in ("--trust", key)))
+        time.sleep(RUN_S)
+        peaks = {name: peak_mb(process) for name, process in takers.items()}
+        for process in takers.values():
+            process.terminate()
+        for process in takers.values():
+            process.wait(timeout=10)
+        reference = m.on_disk("honest")
+        check(len(reference) >= 3, f"without an attacker {len(reference)} chunks come, at {peaks['honest']:.0f} MB")
+        for a in attacks:
+            judge(m, a, trusted[a.name], reference, peaks[a.name])
+
+
+if __name__ == "__main__":
+    main()
