@@ -36,6 +36,7 @@ struct asked {
   size_t subscribes = 0;
   size_t fetches = 0;
   bool stopped = false;
+  std::optional<actors::session_bar> barred;
 };
 
 class fake_session final : public caf::event_based_actor {
@@ -52,6 +53,7 @@ public:
         ++to_->fetches;
         return ++last_;
       },
+      [this](const actors::session_bar& bar) { to_->barred = bar; },
       [this](actors::stop_atom) { to_->stopped = true; },
     };
   }
@@ -61,25 +63,28 @@ private:
   moq::request_id last_ = 0;
 };
 
-/// A subscriber with one source, whose session is the test's.
+/// A subscriber with one source, or with a liar as a second one; their sessions are the test's.
 struct subscriber_bench : test::actor_bench {
-  subscriber_bench() : output(sink<verified_chunk>()) {
+  explicit subscriber_bench(bool with_liar = false) : output(sink<verified_chunk>()) {
     manifest::trust_set trust;
     REQUIRE(trust.add(ten_seconds().signer).has_value());
     actors::subscriber_config config{{{"ec", "test"}}, test::pipeline_cipher(), manifest::verifier(test::pipeline_stream_id, trust), {},
       {{.manifests = true, .objects = true, .address = "peer"}}, {}};
+    if (with_liar) config.sources.push_back({.manifests = false, .objects = true, .address = "liar"});
     subscriber = own(actors::spawn_subscriber_verifier(sys, std::move(config), actors::subscriber_outputs{.hls = output.as<actors::hls_writer_actor>()}, observer));
     end = watch(subscriber);
     up();
+    if (with_liar) up(1, lied_to);
   }
 
   void event(session_event e) { send(subscriber, std::move(e)); }
-  void up() {
-    const auto session = own(sys.spawn<fake_session>(seen));
-    event({.what = session_event::kind::up, .session = caf::actor_cast<actors::session_actor>(session)});
+  void up() { up(0, seen); }
+  void up(uint32_t source, const std::shared_ptr<asked>& to) {
+    const auto session = own(sys.spawn<fake_session>(to));
+    event({.source = source, .what = session_event::kind::up, .session = caf::actor_cast<actors::session_actor>(session)});
   }
-  void object(const std::string& track, uint64_t group, uint64_t id, const base::bytes& payload) {
-    session_event e{.what = session_event::kind::object, .request = seen->subscriptions.at(track)};
+  void object(const std::string& track, uint64_t group, uint64_t id, const base::bytes& payload, uint32_t source = 0) {
+    session_event e{.source = source, .what = session_event::kind::object, .request = (source == 0 ? seen : lied_to)->subscriptions.at(track)};
     e.object.group = group;
     e.object.id = id;
     e.object.payload = payload;
@@ -95,6 +100,7 @@ struct subscriber_bench : test::actor_bench {
   }
 
   std::shared_ptr<asked> seen = std::make_shared<asked>();
+  std::shared_ptr<asked> lied_to = std::make_shared<asked>();
   test::sink_handle<verified_chunk> output;
   actors::subscriber_verifier_actor subscriber;
   std::shared_ptr<test::ending> end;
@@ -180,6 +186,32 @@ TEST_CASE("a subscriber rejects a chunk that was changed on its way, and names i
   CHECK(bench.output.taken->items.empty());
   REQUIRE(bench.log->count("rejected") >= 1);
   CHECK(test::text_of(bench.log->all("rejected")[0], "source") == "peer");
+}
+
+TEST_CASE("a subscriber closes the session of a source that lies, not to be dialled before its penalty is over, and misses nothing") {
+  subscriber_bench bench(true);
+  bench.give_manifests();
+  for (const auto& o : ten_seconds().objects) {
+    if (o.what != actors::chunk_item::step::object || o.track != actors::chunk_track::chunks) continue;
+    auto raw = std::vector<uint8_t>(o.payload.begin(), o.payload.end());
+    raw[raw.size() / 2] ^= 1;
+    bench.object("chunks", o.group, o.object, base::bytes::adopt(std::move(raw)), 1);
+    bench.object("chunks", o.group, o.object, o.payload);
+  }
+  CHECK(bench.output.taken->items.size() == whole_chunks());
+  REQUIRE(bench.log->count("source-cut-off") == 1);
+  const auto said = bench.log->all("source-cut-off")[0];
+  CHECK(test::text_of(said, "source") == "liar");
+  CHECK(test::int_of(said, "retry_ms") == 30'000);
+  REQUIRE(bench.lied_to->barred);
+  CHECK(bench.lied_to->barred->hold == 30s);
+  CHECK_FALSE(bench.seen->barred);
+  // The end of its session is no news, and when it is dialled again it is asked as before.
+  bench.event({.source = 1, .what = session_event::kind::down});
+  CHECK(bench.log->count("source-down") == 0);
+  const auto asked_before = bench.lied_to->subscribes;
+  bench.up(1, bench.lied_to);
+  CHECK(bench.lied_to->subscribes == asked_before + 2); // chunks, damaged
 }
 
 TEST_CASE("a subscriber asks again for a track that the publisher does not have yet") {
