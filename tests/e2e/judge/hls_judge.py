@@ -6,12 +6,14 @@
 Every segment opens with a random access point (unless --any-start) and has its streams; timestamps rise within and across
 segments, but for marked discontinuities; each EXTINF, and their sum, is what the pictures take, within a frame; all of
 it decodes, sound and picture, without a complaint of the decoders (a broadcast that opens with pictures that refer to ones
-before it may be granted some). Prints one JSON object; exit code 0: nothing found, 1: something, 77: FFmpeg is missing.
+before it may be granted some). A segment ends where the pictures of the next one begin, so the last sound frame of the last
+segment may be cut in two: one complaint of a frame that is cut short, and no other, is taken for that. Prints one JSON object; exit code 0: nothing found, 1: something, 77: FFmpeg is missing.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import tempfile
 from fractions import Fraction
 
 PTS_TURN = 1 << 33
+CUT_SHORT = re.compile(r"incomplete frame|Input buffer exhausted")
 
 
 def read_playlist(path):
@@ -136,7 +139,7 @@ def decode(playlist):
                 out.write((line if line.startswith("#") or not line else
                            "file://" + os.path.abspath(os.path.join(os.path.dirname(playlist), line))) + "\n")
             out.write("#EXT-X-ENDLIST\n")
-        frames, complaints = {}, []
+        frames, complaints, cut = {}, [], 0
         for kind, select in (("video", "0:v:0"), ("audio", "0:a:0")):
             done = subprocess.run(
                 ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file", "-allowed_extensions", "ALL", "-i", whole,
@@ -144,10 +147,13 @@ def decode(playlist):
                  "passthrough" if kind == "video" else "2", "-"],
                 capture_output=True, text=True, check=False)
             frames[kind] = sum(1 for line in done.stdout.splitlines() if line and not line.startswith("#"))
-            complaints += [line for line in done.stderr.splitlines() if line.strip()]
+            said = [line for line in done.stderr.splitlines() if line.strip()]
+            if kind == "audio" and said and CUT_SHORT.search(said[0]) and (len(said) == 1 or (len(said) == 2 and "Error" in said[1])):
+                said, cut = [], 1  # the decoder says it, and for some codecs its caller says it again
+            complaints += said
             if done.returncode != 0 and not done.stderr.strip():
                 complaints.append("ffmpeg ended with %d" % done.returncode)
-        return frames, complaints
+        return frames, complaints, cut
 
 
 def judge(path, max_decode_errors=0, any_start=False, want_audio=True):
@@ -171,10 +177,10 @@ def judge(path, max_decode_errors=0, any_start=False, want_audio=True):
     if not segments:
         return report
     stated, measured = check_edges(segments, tracks, problems)
-    frames, complaints = decode(playlist)
+    frames, complaints, cut = decode(playlist)
     report.update(codecs=sorted({t.codec for pair in tracks for t in pair.values() if t.codec}), extinf_s=float(stated),
                   measured_s=float(measured), video_frames=frames["video"], audio_frames=frames["audio"],
-                  decode_errors=len(complaints))
+                  decode_errors=len(complaints), cut_sound_frames=cut)
     listed = sum(len(pair["video"].packets) for pair in tracks)
     # Field-coded pictures come as two packets for a frame.
     if not listed / 2 - 1 <= frames["video"] <= listed + 1:

@@ -73,6 +73,20 @@ class Judging(unittest.TestCase):
         with open(path, "wb") as file:
             file.write(change(data))
 
+    def cut_sound(self, folder, name, which):
+        """Takes one packet of the sound out of a segment: the frame in it is cut short."""
+        def cut(data):
+            packets = [data[at:at + 188] for at in range(0, len(data), 188)]
+            sound = [n for n, packet in enumerate(packets) if (packet[1] & 0x1F) << 8 | packet[2] == 0x101]
+            del packets[sound[which]]
+            return b"".join(packets)
+        self.change_bytes(folder, name, cut)
+
+    def with_sound_cut(self, name, which):
+        folder = self.copy()
+        self.cut_sound(folder, name, which)
+        return folder
+
     def verdict(self, folder):
         path = folder if self.judge != "parser" else os.path.join(folder, "index.m3u8")
         extra = ["--rate", "2"] if self.judge == "browser" else []
@@ -148,12 +162,25 @@ class Ffprobe(Judging):
         self.fails(folder, "lists no segment")
 
 
+    def test_a_last_sound_frame_that_is_cut_passes(self):
+        self.passes(self.with_sound_cut("s2.ts", -1))
+
+    def test_sound_frames_that_are_cut_elsewhere_too_fail(self):
+        folder = self.with_sound_cut("s2.ts", -1)
+        for at in (20, 10):
+            self.cut_sound(folder, "s1.ts", at)
+        self.fails(folder, "the decoders complained")
+
+
 class FfprobeMpeg2(Judging):
     """hls_judge.py on MPEG-2 and AC-3"""
     codec = "mpeg2"
 
     def test_a_good_playlist_passes(self):
         self.passes(self.good)
+
+    def test_a_last_sound_frame_that_is_cut_passes(self):
+        self.passes(self.with_sound_cut("s2.ts", -1))
 
 
 class Parser(Judging):
