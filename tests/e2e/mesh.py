@@ -58,8 +58,9 @@ class Mesh:
         return False
 
     def start(self, name, *args, stdin=None, wrapper=(), program=None):
-        out = open(self.dir / f"{name}.out", "wb")
-        log = open(self.dir / f"{name}.log", "wb")
+        # A name that is started again goes on with its files: what it said before still counts.
+        out = open(self.dir / f"{name}.out", "ab")
+        log = open(self.dir / f"{name}.log", "ab")
         command = [*wrapper, program or self.binary, *map(str, args)]
         process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=log)
         self.running.append((name, process))
@@ -101,8 +102,25 @@ class Mesh:
         return process.returncode, self.events(name)
 
     def events(self, name):
-        lines = (self.dir / f"{name}.out").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        """What a process printed so far; a line that a kill cut short is none."""
+        found = []
+        for line in (self.dir / f"{name}.out").read_text(errors="replace").splitlines():
+            try:
+                found.append(json.loads(line)) if line.startswith("{") else None
+            except ValueError:
+                pass
+        return found
+
+    def wait_for(self, what, fact, seconds=40):
+        """Until fact() is true; its value. Facts are polled, and the limit is for a machine that does much else."""
+        until = time.monotonic() + seconds
+        while True:
+            value = fact()
+            if value:
+                return value
+            if time.monotonic() > until:
+                raise AssertionError(f"{what}: not within {seconds} s")
+            time.sleep(0.05)
 
     def run(self, *args):
         return subprocess.run([self.binary, *map(str, args)], capture_output=True, text=True)

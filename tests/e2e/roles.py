@@ -8,7 +8,6 @@ import json
 import pathlib
 import signal
 import sys
-import time
 
 import mesh
 from mesh import check
@@ -30,13 +29,8 @@ class Roles(mesh.Mesh):
         path.write_text(json.dumps(config, indent=2))
         return self.start(name, "run", "--config", path, "--log-level", "info")
 
-    def segments_written(self, count, seconds=40):
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if len(self.segments()) >= count:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"{count} segments were not written within {seconds} s")
+    def segments_written(self, count):
+        self.wait_for(f"{count} segments", lambda: len(self.segments()) >= count)
 
     def end(self, name):
         for n, process in self.running:

@@ -19,13 +19,10 @@ def end(process):
 
 def wait_for(m, event, count, seconds=40):
     """Until a running subscriber has printed so many of an event."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = [e for e in m.events("subscriber") if e["event"] == event]
-        if len(found) >= count:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{count} x {event} did not come within {seconds} s")
+    def found():
+        events = [e for e in m.events("subscriber") if e["event"] == event]
+        return events if len(events) >= count else None
+    return m.wait_for(f"{count} x {event}", found, seconds)
 
 
 def main():
