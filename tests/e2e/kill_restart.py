@@ -69,7 +69,9 @@ def subscribe(m, name, leader, relay, signer, *args):
 
 
 def main():
-    binary, kills, seed = sys.argv[1], int(sys.argv[2] or 1) if len(sys.argv) > 2 else 1, int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    binary = sys.argv[1]
+    kills = int(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] else 1
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     moment = random.Random(seed)
     with Town(binary, "kill") as m:
         signer = m.keygen("leader")

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 
+HERE = pathlib.Path(__file__).resolve().parent
 SKIPPED = 77  # what Meson counts as skipped
 
 STREAM = "ec/stream/v1/source/kind-hdhomerun/device-e2e/channel-5.1/profile-ts-v1/variant-main"
@@ -136,7 +137,7 @@ class Mesh:
 
 def judged(hls, what, *args):
     """What a judge of tests/e2e/judge says of an HLS directory: checked, or skipped by name if the judge is not installed."""
-    here = pathlib.Path(__file__).resolve().parent / "judge"
+    here = HERE / "judge"
     program = {"ffprobe": [sys.executable, here / "hls_judge.py", hls], "parser": ["node", here / "parser_judge.mjs", hls / "index.m3u8"],
                "browser": ["node", here / "browser_judge.mjs", hls]}[what]
     if shutil.which(program[0]) is None:

@@ -17,8 +17,9 @@ struct connection_impl::callbacks {
     auto& c = self(user);
     c.state_ = state::open;
     c.fresh_ = true;
-    const auto keep_alive = c.host_.config().keep_alive.count();
-    if (keep_alive > 0) ngtcp2_conn_set_keep_alive_timeout(conn, static_cast<ngtcp2_duration>(keep_alive));
+    const auto& config = c.host_.config();
+    const auto keep_alive = ngtcp2_conn_is_server(conn) != 0 ? config.accepted_keep_alive : config.keep_alive;
+    if (keep_alive.count() > 0) ngtcp2_conn_set_keep_alive_timeout(conn, static_cast<ngtcp2_duration>(keep_alive.count()));
     c.host_.handshake_done(c);
     c.push({event::kind::connected, 0, 0, false, {}});
     return 0;

@@ -85,6 +85,19 @@ TEST_CASE("a server that starts again resets its old connections at once") {
   CHECK(p.server->counters().stateless_resets_sent >= 1);
 }
 
+TEST_CASE("a dialler that only listens finds out at once that its server started again") {
+  pair p;
+  p.connect();
+  p.net.run([] { return false; }, 3s);
+  p.net.lose = [](uint64_t, const quic::socket_address& from, std::span<const uint8_t>) { return from.port() == 4433; };
+  p.net.detach(*p.server);
+  p.server.reset(); // killed: its farewell is lost
+  p.net.lose = nullptr;
+  p.listen(pair::server_config());
+  REQUIRE(p.net.run([&] { return p.mine.closed.has_value(); }, 1s));
+  CHECK(p.mine.closed->what == kind::stateless_reset);
+}
+
 TEST_CASE("an endpoint that goes tells its peers") {
   pair p;
   auto& theirs = p.connect();
