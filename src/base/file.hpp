@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/disk.hpp"
 #include "base/result.hpp"
 
-/// Whole files, read with a bound and written so that a crash never leaves half of one. The one place in base that makes
-/// system calls. Every error names the path and what the operating system said.
+/// Whole files, read with a bound and written so that a crash never leaves half of one, on this machine's disk or another. Every
+/// error names the path and what the operating system said.
 namespace ec::base {
 
 /// What a write must outlive. `power_cut` syncs file and folder before it answers; `process` is enough where the file is
@@ -19,7 +20,7 @@ namespace ec::base {
 enum class durability { power_cut, process };
 
 /// The content of the file at `path`. Errors: not_found, permission, too_large (over `bytes_max`), io.
-[[nodiscard]] result<bytes> read_file(const std::string& path, size_t bytes_max);
+[[nodiscard]] result<bytes> read_file(const std::string& path, size_t bytes_max, disk& on = system_disk());
 
 /// Who may have rights to a secret file.
 enum class secret_rights {
@@ -36,19 +37,19 @@ enum class secret_rights {
 /// exactly `mode` (say 0644), whatever the umask. A crash may leave a file `.NAME.XXXXXX.tmp` beside it. After an io error
 /// nothing is known about what the disk holds: do not simply try again.
 [[nodiscard]] result<void> write_file_atomic(const std::string& path, std::span<const uint8_t> content, unsigned mode,
-                                             durability must = durability::power_cut);
+                                             durability must = durability::power_cut, disk& on = system_disk());
 
 /// Like write_file_atomic, but never over an existing file or link. Errors: exists; those of write_file_atomic.
 [[nodiscard]] result<void> write_new_file(const std::string& path, std::span<const uint8_t> content, unsigned mode,
-                                          durability must = durability::power_cut);
+                                          durability must = durability::power_cut, disk& on = system_disk());
 
 /// A file that is too long to hold, read from its front to its end. Move-only.
 class input_file {
 public:
   /// Errors: not_found, permission, io.
-  [[nodiscard]] static result<input_file> open(const std::string& path);
+  [[nodiscard]] static result<input_file> open(const std::string& path, disk& on = system_disk());
 
-  input_file(input_file&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+  input_file(input_file&& other) noexcept : path_(std::move(other.path_)), disk_(other.disk_), fd_(std::exchange(other.fd_, -1)) {}
   input_file& operator=(input_file&& other) noexcept;
   ~input_file();
 
@@ -56,9 +57,10 @@ public:
   [[nodiscard]] result<bytes> read(size_t bytes_max);
 
 private:
-  input_file(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  input_file(std::string path, disk& on, int fd) : path_(std::move(path)), disk_(&on), fd_(fd) {}
 
   std::string path_;
+  disk* disk_;
   int fd_ = -1;
 };
 
@@ -67,10 +69,10 @@ class append_file {
 public:
   /// Opens the file at `path`, or makes it with `mode` (less the umask). Errors: busy (another process has it open), not_found
   /// (its folder), permission, io.
-  [[nodiscard]] static result<append_file> open(const std::string& path, unsigned mode);
+  [[nodiscard]] static result<append_file> open(const std::string& path, unsigned mode, disk& on = system_disk());
 
   append_file(append_file&& other) noexcept
-      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_), spoilt_(other.spoilt_) {}
+      : path_(std::move(other.path_)), disk_(other.disk_), fd_(std::exchange(other.fd_, -1)), size_(other.size_), spoilt_(other.spoilt_) {}
   append_file& operator=(append_file&& other) noexcept;
   ~append_file();
 
@@ -84,9 +86,10 @@ public:
   [[nodiscard]] result<void> cut(uint64_t size);
 
 private:
-  append_file(std::string path, int fd, uint64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+  append_file(std::string path, disk& on, int fd, uint64_t size) : path_(std::move(path)), disk_(&on), fd_(fd), size_(size) {}
 
   std::string path_;
+  disk* disk_;
   int fd_ = -1;
   uint64_t size_ = 0;
   bool spoilt_ = false; ///< a part of an append is in the file and cannot be taken back

@@ -5,6 +5,7 @@ namespace ec::base {
 class bytes;
 class byte_reader;
 class byte_writer;
+class disk;
 struct error;
 
 } // namespace ec::base

@@ -1,10 +1,8 @@
 #include "hls/manifest_log.hpp"
 
-#include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/bytes.hpp"
 #include "base/file.hpp"
@@ -61,7 +59,7 @@ base::result<void> manifest_log::append(const manifest_record& r) {
   const auto path = dir_ + "/" + manifest_log_file_name;
   if (!lines_) {
     lines_.emplace();
-    if (const auto old = base::read_file(path, base::limits::manifest_log_bytes_max)) lines_ = whole_lines(old.value().text());
+    if (const auto old = base::read_file(path, base::limits::manifest_log_bytes_max, *disk_)) lines_ = whole_lines(old.value().text());
   }
   auto line = render(r);
   if (records_max_ > 0) {
@@ -69,19 +67,19 @@ base::result<void> manifest_log::append(const manifest_record& r) {
     while (lines_->size() > records_max_) lines_->pop_front();
     std::string text;
     for (const auto& l : *lines_) text += l + "\n";
-    return base::write_file_atomic(path, base::as_span(text), 0644, base::durability::process);
+    return base::write_file_atomic(path, base::as_span(text), 0644, base::durability::process, *disk_);
   }
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0) return fail(errc::io, std::string("cannot be opened: ") + std::strerror(errno), path);
-  const auto written = ::write(fd, line.data(), line.size());
-  const int problem = errno;
-  ::close(fd);
-  if (written != static_cast<ssize_t>(line.size())) return fail(errc::io, std::string("cannot be written: ") + (written < 0 ? std::strerror(problem) : "the disk is full"), path);
+  const int fd = disk_->open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) return fail(errc::io, "cannot be opened: " + std::generic_category().message(-fd), path);
+  const auto written = disk_->write(fd, base::as_span(line));
+  disk_->close(fd);
+  if (written != static_cast<int64_t>(line.size()))
+    return fail(errc::io, "cannot be written: " + (written < 0 ? std::generic_category().message(static_cast<int>(-written)) : "the disk is full"), path);
   return base::ok();
 }
 
-base::result<std::vector<manifest_record>> manifest_log::read(const std::string& dir) {
-  EC_TRY(auto text, base::read_file(dir + "/" + manifest_log_file_name, base::limits::manifest_log_bytes_max));
+base::result<std::vector<manifest_record>> manifest_log::read(const std::string& dir, base::disk& on) {
+  EC_TRY(auto text, base::read_file(dir + "/" + manifest_log_file_name, base::limits::manifest_log_bytes_max, on));
   std::vector<manifest_record> out;
   for (const auto& line : whole_lines(text.text()))
     if (auto r = parse_manifest_record(line)) out.push_back(std::move(r).value());

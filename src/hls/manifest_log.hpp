@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/disk.hpp"
 #include "base/result.hpp"
 
 namespace ec::hls {
@@ -32,18 +33,20 @@ std::string render(const manifest_record& r);
 /// Keeps `manifests.jsonl` in an HLS directory. Blocks on the disk.
 class manifest_log {
 public:
-  /// `records_max`: only the newest so many stay (a sliding playlist); 0: all.
-  manifest_log(std::string dir, size_t records_max) : dir_(std::move(dir)), records_max_(records_max) {}
+  /// `records_max`: only the newest so many stay (a sliding playlist); 0: all. `on` must outlive the log.
+  manifest_log(std::string dir, size_t records_max, base::disk& on = base::system_disk()) :
+    dir_(std::move(dir)), records_max_(records_max), disk_(&on) {}
 
   /// Before the segment is listed: then no listed segment is without its proof. Errors: io.
   [[nodiscard]] base::result<void> append(const manifest_record& r);
 
   /// The records of a directory, in the order of the file; a torn last line is left out. Errors: not_found, io.
-  [[nodiscard]] static base::result<std::vector<manifest_record>> read(const std::string& dir);
+  [[nodiscard]] static base::result<std::vector<manifest_record>> read(const std::string& dir, base::disk& on = base::system_disk());
 
 private:
   std::string dir_;
   size_t records_max_;
+  base::disk* disk_;
   std::optional<std::deque<std::string>> lines_; ///< what the file holds, once it was read
 };
 

@@ -87,6 +87,7 @@ struct segment_writer::state {
   writer_counters counters;
   recovery found;
 
+  base::disk& disk() const { return *cfg.disk; }
   std::string path(std::string_view name) const { return cfg.dir + '/' + std::string(name); }
   bool is_window() const { return cfg.kind == playlist_kind::window; }
   uint64_t next_sequence() const { return playlist.media_sequence + playlist.entries.size(); }
@@ -109,8 +110,8 @@ struct segment_writer::state {
 
 base::result<segment_writer> segment_writer::open(writer_config cfg) {
   EC_TRYV(check(cfg));
-  EC_TRYV(internal::make_directory(cfg.dir));
-  EC_TRY(auto lock, internal::directory_lock::take(cfg.dir + '/' + lock_file_name));
+  EC_TRYV(internal::make_directory(*cfg.disk, cfg.dir));
+  EC_TRY(auto lock, internal::directory_lock::take(*cfg.disk, cfg.dir + '/' + lock_file_name));
   auto s = std::make_unique<state>(std::move(cfg), std::move(lock));
   const bool outlives_power_cut =
     s->cfg.sync == sync_policy::power_cut || (s->cfg.sync == sync_policy::by_kind && s->cfg.kind != playlist_kind::window);
@@ -123,8 +124,8 @@ base::result<segment_writer> segment_writer::open(writer_config cfg) {
 }
 
 base::result<void> segment_writer::state::recover() {
-  EC_TRY(const auto names, internal::file_names(cfg.dir));
-  auto text = base::read_file(path(playlist_file_name), limits::hls_playlist_bytes_max);
+  EC_TRY(const auto names, internal::file_names(disk(), cfg.dir));
+  auto text = base::read_file(path(playlist_file_name), limits::hls_playlist_bytes_max, disk());
   if (text.has_value()) {
     EC_TRYV(recover_playlist(text.value()));
   } else if (text.error().code != errc::not_found) {
@@ -165,7 +166,7 @@ base::result<void> segment_writer::state::recover_playlist(const base::bytes& te
 
 base::result<std::map<uint64_t, segment_record>> segment_writer::state::read_sidecar() {
   std::map<uint64_t, segment_record> records;
-  auto text = base::read_file(path(sidecar_file_name), limits::hls_sidecar_bytes_max);
+  auto text = base::read_file(path(sidecar_file_name), limits::hls_sidecar_bytes_max, disk());
   if (!text.has_value()) {
     if (text.error().code == errc::not_found) return records;
     return fail(std::move(text).error());
@@ -173,10 +174,10 @@ base::result<std::map<uint64_t, segment_record>> segment_writer::state::read_sid
   auto parsed = parse_sidecar(text.value().text());
   if (parsed.unreadable_lines != 0) {
     found.torn_bytes = parsed.unreadable.size() - 1;
-    EC_TRYV(base::write_file_atomic(path(sidecar_file_name) + ".torn", base::as_span(parsed.unreadable), file_mode, must));
+    EC_TRYV(base::write_file_atomic(path(sidecar_file_name) + ".torn", base::as_span(parsed.unreadable), file_mode, must, disk()));
     std::string kept;
     for (const auto& r : parsed.records) kept += hls::render(r);
-    EC_TRYV(base::write_file_atomic(path(sidecar_file_name), base::as_span(kept), file_mode, must));
+    EC_TRYV(base::write_file_atomic(path(sidecar_file_name), base::as_span(kept), file_mode, must, disk()));
   }
   for (auto& r : parsed.records) records.insert_or_assign(r.sequence, std::move(r));
   return records;
@@ -187,7 +188,7 @@ void segment_writer::state::take_over(const std::map<uint64_t, segment_record>& 
   for (size_t i = 0; i < playlist.entries.size(); ++i) {
     const auto& entry = playlist.entries[i];
     const auto sequence = playlist.media_sequence + i;
-    const auto size = internal::file_size(path(entry.uri));
+    const auto size = internal::file_size(disk(), path(entry.uri));
     segment_record r{.sequence = sequence, .file = entry.uri, .bytes = size.value_or(0), .duration_pts = entry.duration_pts,
       .discontinuity = entry.discontinuity};
     if (const auto name = parse_segment_file_name(entry.uri)) r.index = name->index;
@@ -208,7 +209,7 @@ void segment_writer::state::take_over(const std::map<uint64_t, segment_record>& 
   for (const auto& entry : playlist.entries) total += entry.duration_pts;
   longest_playlist_pts = total;
   for (const auto& [sequence, r] : records)
-    if (sequence < playlist.media_sequence && internal::file_size(path(r.file))) retired.push_back({r, r.duration_pts + total});
+    if (sequence < playlist.media_sequence && internal::file_size(disk(), path(r.file))) retired.push_back({r, r.duration_pts + total});
   // For each that left after it, about as much media has come.
   int64_t passed = 0;
   for (auto it = retired.rbegin(); it != retired.rend(); ++it) {
@@ -230,20 +231,20 @@ void segment_writer::state::remove_orphans(const std::vector<std::string>& names
   for (const auto& r : retired) ours.insert(r.record.file);
   for (const auto& name : names) {
     const bool orphan = is_left_over(name) || (parse_segment_file_name(name) && !ours.contains(name));
-    if (orphan && internal::remove_file(path(name))) ++found.orphans;
+    if (orphan && internal::remove_file(disk(), path(name))) ++found.orphans;
   }
 }
 
 // --- writing ---
 
 base::result<void> segment_writer::state::write_playlist(const media_playlist& p) const {
-  return base::write_file_atomic(path(playlist_file_name), base::as_span(hls::render(p)), file_mode, must);
+  return base::write_file_atomic(path(playlist_file_name), base::as_span(hls::render(p)), file_mode, must, disk());
 }
 
 base::result<void> segment_writer::state::write_record(const segment_record& r) {
   // A window's sidecar is short and loses lines at the front; that of an event only grows.
   if (!is_window() && !rewrite_sidecar) {
-    auto done = internal::append_lines(path(sidecar_file_name), hls::render(r), must == base::durability::power_cut);
+    auto done = internal::append_lines(disk(), path(sidecar_file_name), hls::render(r), must == base::durability::power_cut);
     if (!done.has_value() && done.error().code == errc::internal) rewrite_sidecar = true;
     return done;
   }
@@ -263,7 +264,7 @@ base::result<void> segment_writer::state::write_sidecar_anew(const segment_recor
       if (sequence < r.sequence) lines += hls::render(old);
   }
   lines += hls::render(r);
-  return base::write_file_atomic(path(sidecar_file_name), base::as_span(lines), file_mode, must);
+  return base::write_file_atomic(path(sidecar_file_name), base::as_span(lines), file_mode, must, disk());
 }
 
 base::result<void> segment_writer::state::accepts(const segment& s) const {
@@ -311,7 +312,7 @@ void segment_writer::state::retire(size_t count, int64_t appended_pts) {
   for (const auto& entry : playlist.entries) total += entry.duration_pts;
   longest_playlist_pts = std::max(longest_playlist_pts, total);
   while (!retired.empty() && retired.front().keep_pts <= 0) {
-    if (internal::remove_file(path(retired.front().record.file))) ++counters.deleted;
+    if (internal::remove_file(disk(), path(retired.front().record.file))) ++counters.deleted;
     else ++counters.delete_errors;
     retired.pop_front();
   }
@@ -338,9 +339,9 @@ base::result<written> segment_writer::append(const segment& s) {
 
   // A playlist that failed half-way may list a file of this name: then it stays.
   const auto take_back = [&] {
-    if (std::ranges::find(st.unlisted_files, out.file) == st.unlisted_files.end()) internal::remove_file(st.path(out.file));
+    if (std::ranges::find(st.unlisted_files, out.file) == st.unlisted_files.end()) internal::remove_file(st.disk(), st.path(out.file));
   };
-  if (auto done = base::write_file_atomic(st.path(out.file), s.data, file_mode, st.must); !done.has_value()) {
+  if (auto done = base::write_file_atomic(st.path(out.file), s.data, file_mode, st.must, st.disk()); !done.has_value()) {
     take_back();
     return broke(std::move(done).error());
   }
@@ -363,7 +364,7 @@ base::result<written> segment_writer::append(const segment& s) {
   if (st.is_window()) st.listed.push_back(record);
   st.retire(left, s.duration_pts);
   for (const auto& file : st.unlisted_files)
-    if (file != out.file) internal::remove_file(st.path(file));
+    if (file != out.file) internal::remove_file(st.disk(), st.path(file));
   st.unlisted_files.clear();
   st.last_index = s.index;
   st.break_next = st.first_of_run = false;

@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "base/disk.hpp"
 #include "base/result.hpp"
 #include "hls/playlist.hpp"
 
@@ -33,6 +34,7 @@ struct writer_config {
   /// had to wait for their random access point. Players start three of these behind the live edge.
   int64_t target_duration_s = 6;
   sync_policy sync = sync_policy::by_kind;
+  base::disk* disk = &base::system_disk(); ///< must outlive the writer
 };
 
 /// One chunk to show.

@@ -19,8 +19,8 @@ using base::errc;
 /// Gathers findings, and the number of segments that had none.
 class inspector {
 public:
-  inspector(std::string dir, const digest_function& digest, const verify_options& options) :
-    dir_(std::move(dir)), digest_(digest), options_(options) {}
+  inspector(std::string dir, const digest_function& digest, const verify_options& options, base::disk& on) :
+    dir_(std::move(dir)), digest_(digest), options_(options), disk_(on) {}
 
   directory_report report;
 
@@ -33,7 +33,7 @@ public:
     const auto it = records.find(sequence);
     if (it == records.end()) {
       add(fault::no_record, entry.uri, "has no line in " + std::string(sidecar_file_name));
-      if (!internal::file_size(path(entry.uri))) add(fault::missing_file, entry.uri, "is listed, but not there");
+      if (!internal::file_size(disk_, path(entry.uri))) add(fault::missing_file, entry.uri, "is listed, but not there");
     } else {
       const auto& r = it->second;
       report.verified += r.verified ? 1 : 0;
@@ -48,7 +48,7 @@ public:
 
   /// Size and digest of the file of `r`. One that has left the playlist may be gone.
   void check_file(const segment_record& r, bool listed) {
-    const auto content = base::read_file(path(r.file), limits::chunk_bytes_max);
+    const auto content = base::read_file(path(r.file), limits::chunk_bytes_max, disk_);
     if (!content.has_value()) {
       if (content.error().code != errc::not_found) add(fault::missing_file, r.file, content.error().text);
       else if (listed) add(fault::missing_file, r.file, "is listed, but not there");
@@ -77,6 +77,7 @@ private:
   std::string dir_;
   const digest_function& digest_;
   const verify_options& options_;
+  base::disk& disk_;
 };
 
 } // namespace
@@ -96,16 +97,17 @@ std::string_view name(fault f) {
   return "unknown";
 }
 
-base::result<directory_report> verify_directory(const std::string& dir, const digest_function& digest, const verify_options& options) {
-  EC_TRY(const auto text, base::read_file(dir + '/' + playlist_file_name, limits::hls_playlist_bytes_max));
-  inspector found(dir, digest, options);
+base::result<directory_report> verify_directory(const std::string& dir, const digest_function& digest, const verify_options& options,
+                                                base::disk& on) {
+  EC_TRY(const auto text, base::read_file(dir + '/' + playlist_file_name, limits::hls_playlist_bytes_max, on));
+  inspector found(dir, digest, options, on);
   const auto playlist = parse(text.text());
   if (!playlist.has_value()) {
     found.add(fault::playlist_malformed, playlist_file_name, playlist.error().text);
     return std::move(found.report);
   }
   std::map<uint64_t, segment_record> records;
-  auto lines = base::read_file(dir + '/' + sidecar_file_name, limits::hls_sidecar_bytes_max);
+  auto lines = base::read_file(dir + '/' + sidecar_file_name, limits::hls_sidecar_bytes_max, on);
   if (lines.has_value()) {
     auto parsed = parse_sidecar(lines.value().text());
     if (parsed.unreadable_lines != 0)
@@ -123,7 +125,7 @@ base::result<directory_report> verify_directory(const std::string& dir, const di
     if (!listed.insert(p.entries[i].uri).second) found.add(fault::contradiction, p.entries[i].uri, "is listed twice");
     found.check_listed(p.entries[i], p.media_sequence + i, records);
   }
-  EC_TRY(const auto names, internal::file_names(dir));
+  EC_TRY(const auto names, internal::file_names(on, dir));
   for (const auto& file : names) {
     const auto parsed = parse_segment_file_name(file);
     if (!parsed || listed.contains(file)) continue;

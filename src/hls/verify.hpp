@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/disk.hpp"
 #include "base/result.hpp"
 
 namespace ec::hls {
@@ -56,6 +57,6 @@ struct verify_options {
 /// signer's, compare them with manifests. A directory that a writer works on right now may show a segment as missing.
 /// Errors: not_found (no playlist in `dir`), io, permission.
 [[nodiscard]] base::result<directory_report> verify_directory(const std::string& dir, const digest_function& digest,
-                                                              const verify_options& options = {});
+                                                              const verify_options& options = {}, base::disk& on = base::system_disk());
 
 } // namespace ec::hls

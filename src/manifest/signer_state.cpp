@@ -113,16 +113,16 @@ base::result<signer_state> decode_signer_state(std::string_view text, const std:
   return base::fail(std::move(why));
 }
 
-base::result<signer_state> load_signer_state(const std::string& path, const crypto::verifying_key& key, const std::string& stream_id) {
-  EC_TRY(const auto text, base::read_file(path, limits::signer_state_bytes_max));
+base::result<signer_state> load_signer_state(const std::string& path, const crypto::verifying_key& key, const std::string& stream_id, base::disk& on) {
+  EC_TRY(const auto text, base::read_file(path, limits::signer_state_bytes_max, on));
   EC_TRY(auto s, decode_signer_state(text.text(), path));
   if (s.key != key) return base::fail(base::errc::invalid_argument, "this signer state is of another key, " + s.key.to_string(), path);
   if (s.stream_id != stream_id) return base::fail(base::errc::invalid_argument, "this signer state is of another stream, " + s.stream_id, path);
   return s;
 }
 
-base::result<void> save_signer_state(const std::string& path, const signer_state& s) {
-  return base::write_file_atomic(path, base::as_span(encode(s)), 0600);
+base::result<void> save_signer_state(const std::string& path, const signer_state& s, base::disk& on) {
+  return base::write_file_atomic(path, base::as_span(encode(s)), 0600, base::durability::power_cut, on);
 }
 
 } // namespace ec::manifest

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/disk.hpp"
 #include "base/result.hpp"
 #include "crypto/keys.hpp"
 #include "manifest/content.hpp"
@@ -40,8 +41,9 @@ std::string encode(const signer_state& s);
 /// Reads the state of this key and stream. Errors: not_found (start one with fresh(), and say so: if the key signed this
 /// stream before, subscribers will report a new chain); malformed, mismatch (do not start: restore the file, or remove it
 /// knowingly); invalid_argument (the file is of another key or stream); io.
-[[nodiscard]] base::result<signer_state> load_signer_state(const std::string& path, const crypto::verifying_key& key, const std::string& stream_id);
+[[nodiscard]] base::result<signer_state> load_signer_state(const std::string& path, const crypto::verifying_key& key, const std::string& stream_id,
+                                                           base::disk& on = base::system_disk());
 /// Replaces the file and brings it to the disk; mode 0600. Errors: io and others of base/file: stop signing.
-[[nodiscard]] base::result<void> save_signer_state(const std::string& path, const signer_state& s);
+[[nodiscard]] base::result<void> save_signer_state(const std::string& path, const signer_state& s, base::disk& on = base::system_disk());
 
 } // namespace ec::manifest
