@@ -7,18 +7,18 @@
 namespace ec::actors {
 
 base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_system& sys, quic::endpoint_config config,
-  std::string implementation) {
-  std::shared_ptr<endpoint_core> core(new endpoint_core(sys, std::move(implementation)));
+  std::string implementation, const machine& on) {
+  std::shared_ptr<endpoint_core> core(new endpoint_core(on.make_loop(sys), std::move(implementation)));
   // Without a certificate it only dials.
   quic::acceptor* accept = config.identity ? core.get() : nullptr;
-  EC_TRY(core->quic_, quic::endpoint::create(std::move(config), accept));
-  EC_TRYV(core->loop_.add(core->quic_->fd(), *core));
-  core->loop_.start();
+  EC_TRY(core->quic_, on.open_endpoint(std::move(config), accept));
+  EC_TRYV(core->loop_->add(core->quic_->fd(), *core));
+  core->loop_->start();
   return core;
 }
 
 endpoint_core::~endpoint_core() {
-  loop_.stop();
+  loop_->stop();
 }
 
 size_t endpoint_core::unsent() const {
@@ -57,8 +57,8 @@ quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, st
   moq::session_config config;
   config.role = moq::session_role::server;
   config.implementation = implementation_;
-  s.link = std::make_unique<moq_link>(std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
-    self->link->session().on_transport_closed(why.code, why.text, base::mono_now());
+  s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
+    self->link->session().on_transport_closed(why.code, why.text, loop_->now());
     gone_.splice(gone_.end(), served_, self);
   });
   s.link->attach(accepted);

@@ -3,6 +3,7 @@
 #include <list>
 #include <memory>
 
+#include "actors/machine.hpp"
 #include "actors/moq_link.hpp"
 #include "actors/net_loop.hpp"
 #include "moq/track_store.hpp"
@@ -14,10 +15,11 @@ namespace ec::actors {
 /// Touched on the loop's thread only (and before it starts).
 class endpoint_core final : public loop_source, public quic::acceptor {
 public:
-  static base::result<std::shared_ptr<endpoint_core>> make(caf::actor_system& sys, quic::endpoint_config config, std::string implementation);
+  static base::result<std::shared_ptr<endpoint_core>> make(caf::actor_system& sys, quic::endpoint_config config, std::string implementation,
+    const machine& on);
   ~endpoint_core() override;
 
-  net_loop& loop() { return loop_; }
+  net_loop& loop() { return *loop_; }
   quic::endpoint& quic() { return *quic_; }
   moq::track_store& store() { return store_; }
   const std::string& implementation() const { return implementation_; }
@@ -41,7 +43,7 @@ public:
   void flush(base::mono_time now) override;
 
 private:
-  endpoint_core(caf::actor_system& sys, std::string implementation) : loop_(sys), implementation_(std::move(implementation)) {}
+  endpoint_core(std::unique_ptr<net_loop> loop, std::string implementation) : loop_(std::move(loop)), implementation_(std::move(implementation)) {}
 
   /// One session that a peer opened. It serves the store; what the peer offers is not wanted here yet.
   struct served_session final : moq::upper_layer {
@@ -51,7 +53,7 @@ private:
     void on_closed(uint64_t code, std::string_view reason) override;
   };
 
-  net_loop loop_;
+  std::unique_ptr<net_loop> loop_;
   std::string implementation_;
   moq::track_store store_; // outlives the sessions that read it
   std::list<served_session> served_;

@@ -33,7 +33,7 @@ private:
     writer_.emplace(std::move(opened).value());
     // A sliding playlist deletes its files a while after they left it.
     const bool sliding = config_.kind == hls::playlist_kind::window;
-    proofs_.emplace(config_.dir, sliding ? 4 * config_.window_segments : 0);
+    proofs_.emplace(config_.dir, sliding ? 4 * config_.window_segments : 0, *config_.disk);
     return true;
   }
 

@@ -4,9 +4,9 @@
 
 namespace ec::actors {
 
-moq_link::moq_link(moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
+moq_link::moq_link(const net_loop& loop, moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
   std::function<void(const quic::close_reason&)> on_gone) :
-  session_(std::move(config), *this, upper, published), on_gone_(std::move(on_gone)) {}
+  loop_(loop), session_(std::move(config), *this, upper, published), on_gone_(std::move(on_gone)) {}
 
 void moq_link::orphan(std::function<void(const quic::close_reason&)> on_gone) {
   orphan_ = true;
@@ -59,32 +59,32 @@ void moq_link::close(uint64_t code, std::string_view reason) {
 }
 
 void moq_link::on_connected(std::string_view, const quic::socket_address&) {
-  if (!orphan_) session_.on_connected(base::mono_now());
+  if (!orphan_) session_.on_connected(loop_.now());
 }
 
 void moq_link::on_stream_data(uint64_t id, base::bytes data, bool fin) {
   const auto count = data.size();
   if (orphan_) return;
-  session_.on_stream_data(id, std::move(data), fin, base::mono_now());
+  session_.on_stream_data(id, std::move(data), fin, loop_.now());
   if (connection_ == nullptr || count == 0) return;
   if (held_) owed_[id] += count;
   else connection_->consumed(id, count);
 }
 
 void moq_link::on_stream_reset(uint64_t id, uint64_t code) {
-  if (!orphan_) session_.on_stream_reset(id, code, base::mono_now());
+  if (!orphan_) session_.on_stream_reset(id, code, loop_.now());
 }
 
 void moq_link::on_stop_sending(uint64_t id, uint64_t code) {
-  if (!orphan_) session_.on_stop_sending(id, code, base::mono_now());
+  if (!orphan_) session_.on_stop_sending(id, code, loop_.now());
 }
 
 void moq_link::on_datagram(base::bytes data) {
-  if (!orphan_) session_.on_datagram(std::move(data), base::mono_now());
+  if (!orphan_) session_.on_datagram(std::move(data), loop_.now());
 }
 
 void moq_link::on_streams_available() {
-  if (!orphan_) session_.on_streams_available(base::mono_now());
+  if (!orphan_) session_.on_streams_available(loop_.now());
 }
 
 void moq_link::on_closed(const quic::close_reason& why) {

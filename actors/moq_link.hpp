@@ -3,6 +3,7 @@
 #include <functional>
 #include <unordered_map>
 
+#include "actors/net_loop.hpp"
 #include "moq/session.hpp"
 #include "quic/endpoint.hpp"
 
@@ -12,7 +13,7 @@ namespace ec::actors {
 class moq_link final : public moq::lower_layer, public quic::connection_events {
 public:
   /// `on_gone` is the last call; the link may be destroyed after it returned, not within.
-  moq_link(moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
+  moq_link(const net_loop& loop, moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
     std::function<void(const quic::close_reason&)> on_gone);
 
   void attach(quic::connection& c) { connection_ = &c; }
@@ -46,6 +47,7 @@ public:
   void on_closed(const quic::close_reason& why) override;
 
 private:
+  const net_loop& loop_; ///< tells the time
   quic::connection* connection_ = nullptr;
   moq::session session_;
   std::function<void(const quic::close_reason&)> on_gone_;

@@ -3,6 +3,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,9 +20,35 @@ namespace {
 constexpr size_t jobs_per_turn = 64;      // then sockets get their turn
 constexpr size_t messages_per_resume = 32;
 
-} // namespace
+class epoll_loop final : public net_loop {
+public:
+  explicit epoll_loop(caf::actor_system& sys);
+  ~epoll_loop() override;
 
-net_loop::net_loop(caf::actor_system& sys) : caf::execution_unit(&sys) {
+  /// From any thread: runs `job` here if it lives here, else hands it to the scheduler.
+  void exec_later(caf::resumable* job) override;
+
+  base::mono_time now() const override { return base::mono_now(); }
+  base::result<void> add(int fd, loop_source& source) override;
+  void remove(int fd) override;
+  void start() override;
+  void stop() override;
+
+private:
+  void run();
+  void run_jobs();
+  std::optional<base::mono_duration> wait_time(base::mono_time now) const;
+
+  int epoll_fd_ = -1;
+  int wake_fd_ = -1;
+  std::unordered_map<int, loop_source*> sources_;
+  std::mutex mutex_; ///< guards jobs_ and stopping_
+  std::deque<caf::resumable*> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+epoll_loop::epoll_loop(caf::actor_system& sys) : net_loop(&sys) {
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
   wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event wake{};
@@ -27,14 +57,14 @@ net_loop::net_loop(caf::actor_system& sys) : caf::execution_unit(&sys) {
   epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &wake);
 }
 
-net_loop::~net_loop() {
+epoll_loop::~epoll_loop() {
   stop();
   for (auto* job : jobs_) caf::intrusive_ptr_release(job);
   close(wake_fd_);
   close(epoll_fd_);
 }
 
-void net_loop::exec_later(caf::resumable* job) {
+void epoll_loop::exec_later(caf::resumable* job) {
   if (job->subtype() != caf::resumable::io_actor) {
     system().scheduler().enqueue(job);
     return;
@@ -51,7 +81,7 @@ void net_loop::exec_later(caf::resumable* job) {
   }
 }
 
-base::result<void> net_loop::add(int fd, loop_source& source) {
+base::result<void> epoll_loop::add(int fd, loop_source& source) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = fd;
@@ -61,15 +91,15 @@ base::result<void> net_loop::add(int fd, loop_source& source) {
   return base::ok();
 }
 
-void net_loop::remove(int fd) {
+void epoll_loop::remove(int fd) {
   if (sources_.erase(fd) > 0) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void net_loop::start() {
+void epoll_loop::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void net_loop::stop() {
+void epoll_loop::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -79,7 +109,7 @@ void net_loop::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::optional<base::mono_duration> net_loop::wait_time(base::mono_time now) const {
+std::optional<base::mono_duration> epoll_loop::wait_time(base::mono_time now) const {
   std::optional<base::mono_time> next;
   for (const auto& [fd, source] : sources_)
     if (const auto due = source->deadline(); due && (!next || *due < *next)) next = due;
@@ -87,7 +117,7 @@ std::optional<base::mono_duration> net_loop::wait_time(base::mono_time now) cons
   return std::max(*next - now, base::mono_duration{0});
 }
 
-void net_loop::run_jobs() {
+void epoll_loop::run_jobs() {
   std::array<caf::resumable*, jobs_per_turn> batch;
   size_t count = 0;
   {
@@ -106,7 +136,7 @@ void net_loop::run_jobs() {
   }
 }
 
-void net_loop::run() {
+void epoll_loop::run() {
   std::array<epoll_event, 64> events;
   for (;;) {
     bool waiting = false;
@@ -136,6 +166,12 @@ void net_loop::run() {
       if (sources_.contains(fd)) source->flush(now);
     }
   }
+}
+
+} // namespace
+
+std::unique_ptr<net_loop> make_epoll_loop(caf::actor_system& sys) {
+  return std::make_unique<epoll_loop>(sys);
 }
 
 } // namespace ec::actors

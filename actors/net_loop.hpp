@@ -1,11 +1,7 @@
 #pragma once
 
-#include <deque>
-#include <functional>
-#include <mutex>
+#include <memory>
 #include <optional>
-#include <thread>
-#include <unordered_map>
 
 #include "actors/caf.hpp"
 #include "base/clock.hpp"
@@ -25,40 +21,29 @@ public:
   virtual void flush(base::mono_time now) = 0;
 };
 
-/// An epoll loop that is also a CAF execution unit: socket callbacks and the message handlers of the actors that live
-/// here (loop_actor) share its one thread, so neither needs a lock. Jobs of all other actors go on to the scheduler.
-class net_loop final : public caf::execution_unit {
+/// A loop that is also a CAF execution unit: socket callbacks and the message handlers of the actors that live here (loop_actor)
+/// share its one thread, so neither needs a lock. Jobs of all other actors go on to the scheduler.
+class net_loop : public caf::execution_unit {
 public:
-  explicit net_loop(caf::actor_system& sys);
-  ~net_loop() override;
+  using caf::execution_unit::execution_unit;
   net_loop(const net_loop&) = delete;
   net_loop& operator=(const net_loop&) = delete;
 
-  /// From any thread: run `job` here if it lives here, else hand it to the scheduler.
-  void exec_later(caf::resumable* job) override;
+  /// The time that sockets and sessions of this loop go by.
+  virtual base::mono_time now() const = 0;
 
   /// On the loop's thread (or before start()): watches `fd`; `source` must stay alive until remove().
-  base::result<void> add(int fd, loop_source& source);
-  void remove(int fd);
+  virtual base::result<void> add(int fd, loop_source& source) = 0;
+  virtual void remove(int fd) = 0;
 
   /// Starts the thread.
-  void start();
+  virtual void start() = 0;
   /// Ends and joins the thread; jobs that still wait are dropped. From any thread but the loop's own.
-  void stop();
-
-private:
-  void run();
-  void run_jobs();
-  std::optional<base::mono_duration> wait_time(base::mono_time now) const;
-
-  int epoll_fd_ = -1;
-  int wake_fd_ = -1;
-  std::unordered_map<int, loop_source*> sources_;
-  std::mutex mutex_; ///< guards jobs_ and stopping_
-  std::deque<caf::resumable*> jobs_;
-  bool stopping_ = false;
-  std::thread thread_;
+  virtual void stop() = 0;
 };
+
+/// The real one, on epoll.
+std::unique_ptr<net_loop> make_epoll_loop(caf::actor_system& sys);
 
 /// Base of an actor that lives on a net_loop. `Handle` is its typed_actor interface.
 template <class Handle>

@@ -28,7 +28,7 @@ public:
       },
       [this](stop_atom) {
         if (stop_by_) return;
-        stop_by_ = base::mono_now() + linger_;
+        stop_by_ = core_->loop().now() + linger_;
         drain();
       },
       [this](tick_atom) { drain(); },
@@ -40,7 +40,7 @@ public:
 
 private:
   void apply(const publish_op& op) {
-    const auto now = base::mono_now();
+    const auto now = core_->loop().now();
     auto& store = core_->store();
     if (op.what == publish_op::step::add_track) {
       // A branch that was started anew goes on with the track that is there.
@@ -68,7 +68,7 @@ private:
 
   /// Peers may still take what is queued, for a while.
   void drain() {
-    const auto now = base::mono_now();
+    const auto now = core_->loop().now();
     if (core_->unsent() > 0 && now < *stop_by_) {
       delayed_send(this, drain_poll, tick_atom::value);
       return;
@@ -85,8 +85,8 @@ private:
 
 } // namespace
 
-base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config) {
-  EC_TRY(auto core, endpoint_core::make(sys, std::move(config.quic), std::move(config.implementation)));
+base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config, const machine& on) {
+  EC_TRY(auto core, endpoint_core::make(sys, std::move(config.quic), std::move(config.implementation), on));
   auto actor = spawn_on<quic_endpoint>(sys, core->loop(), core, config.linger);
   return running_endpoint{std::move(actor), core, core->quic().local()};
 }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/machine.hpp"
 #include "actors/messages.hpp"
 #include "actors/net_loop.hpp"
 #include "quic/endpoint.hpp"
@@ -50,7 +51,7 @@ struct running_endpoint {
 };
 
 /// Opens the socket and starts the loop. Errors: io (the address is taken), config.
-base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config);
+base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config, const machine& on = {});
 
 } // namespace ec::actors
 

@@ -15,13 +15,13 @@ public:
     config.implementation = core_->implementation();
     config.path = dial_.address.path;
     config.authority = dial_.address.authority();
-    link_ = std::make_unique<moq_link>(std::move(config), *this, nullptr, [this](const quic::close_reason& why) { on_gone(why); });
+    link_ = std::make_unique<moq_link>(loop, std::move(config), *this, nullptr, [this](const quic::close_reason& why) { on_gone(why); });
     edge_.on_room([this] { balance(); });
   }
 
   behavior_type make_behavior() override {
     core_->watch(*link_);
-    auto dialled = core_->quic().connect(dial_.peer, dial_.address.host, dial_.verification, {"moqt-18"}, *link_, base::mono_now());
+    auto dialled = core_->quic().connect(dial_.peer, dial_.address.host, dial_.verification, {"moqt-18"}, *link_, core_->loop().now());
     if (dialled) link_->attach(*dialled.value());
     else end(dialled.error().message());
     return {
@@ -102,7 +102,7 @@ private:
   }
 
   void on_gone(const quic::close_reason& why) {
-    link_->session().on_transport_closed(why.code, why.text, base::mono_now());
+    link_->session().on_transport_closed(why.code, why.text, core_->loop().now());
     end(why.what == quic::close_reason::kind::local ? std::string{} : why.text);
   }
 

@@ -39,10 +39,10 @@ private:
     crypto::hasher name;
     name.update(key.public_key().to_string()).update(" ").update(config_.stream_id);
     file_ = (config_.state_dir / ("signer-" + name.finish().hex().substr(0, 16) + ".json")).string();
-    auto state = manifest::load_signer_state(file_, key.public_key(), config_.stream_id);
+    auto state = manifest::load_signer_state(file_, key.public_key(), config_.stream_id, *config_.disk);
     if (!state && state.error().code == base::errc::not_found) {
       base::log::warn("signer", "new-chain", {{"file", file_}, {"hint", "this key has no state for this stream yet: a new chain of attestations begins"}});
-      state = manifest::signer_state::fresh(key.public_key(), config_.stream_id, base::wall_now());
+      state = manifest::signer_state::fresh(key.public_key(), config_.stream_id, config_.wall());
     }
     if (!state) return base::fail(state.error());
     EC_TRY(auto made, manifest::signer::make(std::move(key), std::move(state).value()));
@@ -83,7 +83,7 @@ private:
     c.chunk_start_index = epoch.start;
     c.epoch_id = epoch.start / config_.epoch_chunks;
     c.chunks = std::move(epoch.chunks);
-    auto pending = signer_->prepare(std::move(c), base::wall_now(), epoch.broadcast_unix_ms);
+    auto pending = signer_->prepare(std::move(c), config_.wall(), epoch.broadcast_unix_ms);
     if (!pending) {
       base::log::error("signer", "not-signed", {{"chunk", epoch.start}, {"reason", pending.error().message()}});
       send(observer_, report{"not-signed", {{"chunk", static_cast<int64_t>(epoch.start)}, {"reason", pending.error().message()}}});
@@ -91,7 +91,7 @@ private:
     }
     auto& p = pending.value();
     // On the disk before it leaves: a signer that forgets what it signed could contradict itself.
-    if (const auto saved = manifest::save_signer_state(file_, p.state); !saved) {
+    if (const auto saved = manifest::save_signer_state(file_, p.state, *config_.disk); !saved) {
       base::log::error("signer", "state-not-saved", {{"reason", saved.error().message()}});
       quit(caf::make_error(caf::sec::runtime_error, saved.error().message()));
       return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "actors/manifest_publisher.hpp"
@@ -27,6 +28,8 @@ struct signer_config {
   std::filesystem::path key_file;
   std::filesystem::path state_dir; ///< one file per key and stream in it
   edge_config edge;
+  base::disk* disk = &base::system_disk();                ///< of state_dir
+  std::function<base::wall_time()> wall = base::wall_now; ///< what attestations are dated with
 };
 
 /// Rather on a thread of its own: it writes its state to disk.

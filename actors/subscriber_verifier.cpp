@@ -23,7 +23,7 @@ public:
   subscriber_verifier(caf::actor_config& cfg, subscriber_config config, subscriber_outputs outputs, observer_actor observer) :
     subscriber_verifier_actor::base(cfg), stream_(std::move(config.stream)), sources_(std::move(config.sources)),
     receiver_(std::move(config.cipher), std::make_unique<object::verifier_judge>(std::move(config.verifier)), config.receiver),
-    observer_(std::move(observer)), links_(sources_.size()), drain_(config.drain), require_manifest_(config.receiver.require_manifest) {
+    observer_(std::move(observer)), links_(sources_.size()), wall_(std::move(config.wall)), drain_(config.drain), require_manifest_(config.receiver.require_manifest) {
     if (outputs.hls) output_.emplace(config.edge, std::move(*outputs.hls), edge_watch{"subscriber_verifier-hls_writer", observer_});
     if (outputs.objects)
       objects_.emplace(config.record_edge, std::move(*outputs.objects), edge_watch{"subscriber_verifier-object_recorder", observer_});
@@ -155,7 +155,7 @@ private:
     const auto& o = e.object;
     if (o.status != moq::object_status::normal) return;
     if (track == what::manifests) {
-      auto todo = receiver_.on_manifest_object(e.source, o.group, o.id, o.payload, now, base::wall_now());
+      auto todo = receiver_.on_manifest_object(e.source, o.group, o.id, o.payload, now, wall_());
       keep_proof(o, todo);
       carry_out(std::move(todo));
     }
@@ -386,6 +386,7 @@ private:
   std::optional<edge<accepted_group, object_recorder_actor>> objects_;
   object::proofs proofs_;
   std::optional<base::mono_time> armed_;
+  std::function<base::wall_time()> wall_;
   std::chrono::milliseconds drain_{0};
   bool draining_ = false;
   bool require_manifest_ = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct subscriber_config {
   std::chrono::milliseconds drain{0}; ///< when asked to end: how long the sources may take to end their tracks first
   edge_config edge;        ///< to the HLS writer
   edge_config record_edge; ///< to the object recorder
+  std::function<base::wall_time()> wall = base::wall_now; ///< for the freshness of manifests
 };
 
 /// Where what was accepted goes. All absent: chunks are verified and reported only.

@@ -55,12 +55,16 @@ private:
       // Each burst is a group of its own: a live edge that is full loses the oldest burst, and the chunker is told.
       edge_.push(this, ts_burst{std::move(got).value(), gap_, false}, ++bursts_);
       gap_ = false;
+      send(this, read_atom::value);
+    } else if (config_.idle.count() > 0) {
+      delayed_send(this, config_.idle, read_atom::value);
+    } else {
+      send(this, read_atom::value);
     }
-    send(this, read_atom::value);
   }
 
   bool open() {
-    auto opened = tuner::open_source(config_.input, config_.source);
+    auto opened = config_.open(config_.input, config_.source);
     if (!opened) {
       fault(opened.error());
       return false;

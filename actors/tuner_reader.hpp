@@ -1,7 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "actors/chunker.hpp"
 #include "actors/placement.hpp"
@@ -24,6 +27,9 @@ struct tuner_reader_config {
   std::chrono::milliseconds startup_delay{0};
   std::chrono::milliseconds duration{0}; ///< end after this long; 0: never
   edge_config edge;
+  /// Opens `input`. What it gives may wait in `read`; one that cannot is asked again after `idle`.
+  std::function<base::result<std::unique_ptr<tuner::source>>(std::string_view, const tuner::source_options&)> open = tuner::open_source;
+  std::chrono::milliseconds idle{0};
 };
 
 /// Rather on a thread of its own: devices block.

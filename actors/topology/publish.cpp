@@ -23,6 +23,7 @@ using base::errc, base::fail;
 /// Everything that was read and checked before the first actor is spawned.
 struct publish_plan {
   publish_config config;
+  machine on;
   std::string stream_id;
   ts::cutter_config cutter;
   std::shared_ptr<const std::vector<uint8_t>> network_secret;
@@ -57,9 +58,10 @@ base::result<std::string> stream_id_of(const publish_config& config, const tuner
   return id.text();
 }
 
-base::result<publish_plan> plan_of(const publish_config& config) {
+base::result<publish_plan> plan_of(const publish_config& config, const machine& on) {
   publish_plan plan;
   plan.config = config;
+  plan.on = on;
   if (config.input.empty()) return fail(errc::config, "needed: an HDHomeRun or HTTP URL, a TS file, or - for standard input", "--input");
   if (config.epoch_chunks == 0 || config.epoch_chunks > base::limits::manifest_chunks_max)
     return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
@@ -73,7 +75,7 @@ base::result<publish_plan> plan_of(const publish_config& config) {
   if (!profile) return fail(about_setting(profile.error(), "--profile"));
   plan.cutter.profile = profile.value();
   EC_TRY(plan.cutter.program, choice_of(config));
-  const auto source = tuner::open_source(config.input, {.pace = config.pace});
+  const auto source = on.open_source(config.input, {.pace = config.pace});
   if (!source) return fail(about_setting(source.error(), "--input"));
   plan.live = source.value()->facts().live;
   EC_TRY(plan.stream_id, stream_id_of(config, source.value()->facts()));
@@ -94,11 +96,12 @@ struct started_endpoint {
   std::optional<certificate_keeper_actor> keeper; ///< of the node's own certificate
 };
 
-base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publish_config& config, const std::filesystem::path& state) {
+base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publish_config& config, const std::filesystem::path& state,
+  const machine& on) {
   char host[256] = "localhost";
   gethostname(host, sizeof host - 1);
   const std::vector<std::string> names{"localhost", host};
-  auto identity = config.tls_cert.empty() ? crypto::certificate_pair::load_or_make(state, base::wall_now(), names)
+  auto identity = config.tls_cert.empty() ? crypto::certificate_pair::load_or_make(state, on.wall(), names)
                                           : crypto::certificate_pair::load(config.tls_cert, config.tls_key);
   if (!identity) return fail(about_setting(identity.error(), config.tls_cert.empty() ? "--state-dir" : "--tls-cert"));
   const auto listen = quic::socket_address::parse(config.listen);
@@ -112,7 +115,7 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publ
   full.pin = identity.value().spki();
   const auto current = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
   endpoint.quic.identity = current;
-  EC_TRY(auto running, start_quic_endpoint(sys, std::move(endpoint)));
+  EC_TRY(auto running, start_quic_endpoint(sys, std::move(endpoint), on));
   full.port = running.local.port();
   full.host = host;
   if (!listen.value().wildcard()) {
@@ -122,7 +125,7 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publ
   }
   started_endpoint out{std::move(running), full.to_string(), std::nullopt};
   if (config.tls_cert.empty())
-    out.keeper = spawn_certificate_keeper(sys, {.dir = state, .names = names, .current = current}, out.running.actor);
+    out.keeper = spawn_certificate_keeper(sys, {.dir = state, .names = names, .current = current, .wall = on.wall}, out.running.actor, on.blocking);
   return out;
 }
 
@@ -157,7 +160,9 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
     s.key_file = config.key;
     s.state_dir = state;
     s.edge = edge;
-    signer = spawn_signer(sys, std::move(s), manifests, observer);
+    s.disk = plan.on.disk;
+    s.wall = plan.on.wall;
+    signer = spawn_signer(sys, std::move(s), manifests, observer, plan.on.blocking);
     keep(*signer);
   }
   EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, *plan.network_secret));
@@ -169,28 +174,30 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
 
   branch_spec tuner;
   tuner.name = "source " + config.input;
-  tuner.start = [config, chunker, policy, observer](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+  tuner.start = [config, on = plan.on, chunker, policy, observer](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
     tuner_reader_config reader;
     reader.input = config.input;
     reader.source.pace = config.pace;
     reader.startup_delay = config.startup_delay;
     reader.duration = config.duration;
     reader.edge = {.window = edge_window, .waiting = 256, .policy = policy};
-    return std::vector{caf::actor_cast<caf::actor>(spawn_tuner_reader(s, std::move(reader), chunker, observer))};
+    reader.open = on.open_source;
+    reader.idle = on.source_idle;
+    return std::vector{caf::actor_cast<caf::actor>(spawn_tuner_reader(s, std::move(reader), chunker, observer, on.blocking))};
   };
   tuner.stop = [chunker](const std::vector<caf::actor>& running) {
     for (const auto& a : running) caf::anon_send(a, stop_atom::value);
     if (running.empty()) caf::anon_send(chunker, ts_burst{{}, false, true}); // the source is down: end what it would have ended
   };
-  source = caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(tuner), observer));
+  source = caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(tuner), observer, plan.on.blocking));
   branch.push_back(source);
   return branch;
 }
 
-base::result<running_topology> publisher(caf::actor_system& sys, const publish_config& config, observer_actor observer) {
-  EC_TRY(auto plan, plan_of(config));
+base::result<running_topology> publisher(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on) {
+  EC_TRY(auto plan, plan_of(config, on));
   const auto state = state_dir(config.state_dir);
-  EC_TRY(auto endpoint, start_endpoint(sys, config, state));
+  EC_TRY(auto endpoint, start_endpoint(sys, config, state, on));
   running_topology out;
   out.stream_id = plan.stream_id;
   out.address = endpoint.address;
@@ -205,7 +212,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   pipeline.stop = [source](const std::vector<caf::actor>&) {
     if (*source) caf::anon_send(*source, stop_atom::value);
   };
-  out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer))});
+  out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer, on.blocking))});
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
   if (endpoint.keeper) out.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
   out.keep.push_back(endpoint.running.core);
@@ -219,16 +226,16 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
 
 } // namespace
 
-base::result<running_topology> leader(caf::actor_system& sys, const publish_config& config, observer_actor observer) {
+base::result<running_topology> leader(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on) {
   auto signing = config;
   signing.publish_manifests = true;
-  return publisher(sys, signing, std::move(observer));
+  return publisher(sys, signing, std::move(observer), on);
 }
 
-base::result<running_topology> relay(caf::actor_system& sys, const publish_config& config, observer_actor observer) {
+base::result<running_topology> relay(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on) {
   auto plain = config;
   plain.publish_manifests = false;
-  return publisher(sys, plain, std::move(observer));
+  return publisher(sys, plain, std::move(observer), on);
 }
 
 } // namespace ec::actors

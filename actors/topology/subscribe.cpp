@@ -26,6 +26,7 @@ struct peer_plan {
 
 struct subscribe_plan {
   subscribe_config config;
+  machine on;
   std::string stream_id;
   std::string profile;
   uint32_t chunk_duration_ms = 2000;
@@ -49,9 +50,10 @@ base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, 
   return &made;
 }
 
-base::result<subscribe_plan> plan_of(const subscribe_config& config) {
+base::result<subscribe_plan> plan_of(const subscribe_config& config, const machine& on) {
   subscribe_plan plan;
   plan.config = config;
+  plan.on = on;
   if (!config.tls_ca.empty())
     if (const auto ca = base::input_file::open(config.tls_ca.string()); !ca)
       return fail(about_setting(ca.error(), "--tls-ca"));
@@ -92,6 +94,7 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config) {
   if (!config.hls_dir.empty()) {
     plan.hls.emplace();
     plan.hls->dir = config.hls_dir.string();
+    plan.hls->disk = on.disk;
     if (config.hls_mode == "event") plan.hls->kind = hls::playlist_kind::event;
     else if (config.hls_mode != "window") return fail(errc::config, "expected window or event, found '" + config.hls_mode + "'", "--hls-mode");
     if (config.hls_window < 3) return fail(errc::config, "expected 3 or more segments", "--hls-window");
@@ -119,17 +122,18 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   rules.signers_required = plan.config.min_signers;
   subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust, rules), receive, {},
     plan.config.drain, {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
+  config.wall = plan.on.wall;
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
   return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);
 }
 
 /// A session that is dialled again whenever it ends.
-caf::actor spawn_link(caf::actor_system& sys, uint32_t source, const peer_plan& peer, const running_endpoint& endpoint,
+caf::actor spawn_link(caf::actor_system& sys, uint32_t source, const peer_plan& peer, const machine& on, const running_endpoint& endpoint,
   const subscriber_verifier_actor& sink, const observer_actor& observer) {
   branch_spec link;
   link.name = "session " + peer.address.authority();
   link.start = [=](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
-    EC_TRY(auto found, quic::resolve(peer.address.host, peer.address.port));
+    EC_TRY(auto found, on.resolve(peer.address.host, peer.address.port));
     session_dial dial;
     dial.source = source;
     dial.address = peer.address;
@@ -137,17 +141,17 @@ caf::actor spawn_link(caf::actor_system& sys, uint32_t source, const peer_plan& 
     dial.verification = peer.verification;
     return std::vector{caf::actor_cast<caf::actor>(spawn_session(s, endpoint, std::move(dial), sink))};
   };
-  return caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(link), observer));
+  return caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(link), observer, on.blocking));
 }
 
 } // namespace
 
-base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer) {
-  EC_TRY(auto plan, plan_of(config));
+base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer, const machine& on) {
+  EC_TRY(auto plan, plan_of(config, on));
   quic_endpoint_config endpoint_config;
   endpoint_config.implementation = "ec-node/" EC_VERSION;
   endpoint_config.linger = std::chrono::milliseconds{0};
-  EC_TRY(auto endpoint, start_quic_endpoint(sys, std::move(endpoint_config)));
+  EC_TRY(auto endpoint, start_quic_endpoint(sys, std::move(endpoint_config), on));
 
   branch_spec branch;
   branch.name = "subscriber";
@@ -158,7 +162,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, plan.network_secret));
     subscriber_outputs outputs;
     if (plan.hls) {
-      outputs.hls = spawn_hls_writer(s, *plan.hls, observer);
+      outputs.hls = spawn_hls_writer(s, *plan.hls, observer, plan.on.blocking);
       out.push_back(caf::actor_cast<caf::actor>(*outputs.hls)); // the last to end: the branch is over with it
     }
     if (!plan.config.objects_out.empty()) {
@@ -169,7 +173,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     *verifier = caf::actor_cast<caf::actor>(sink);
     out.push_back(*verifier);
     if (outputs.objects) out.push_back(caf::actor_cast<caf::actor>(*outputs.objects));
-    for (uint32_t i = 0; i < plan.peers.size(); ++i) out.push_back(spawn_link(s, i, plan.peers[i], endpoint, sink, observer));
+    for (uint32_t i = 0; i < plan.peers.size(); ++i) out.push_back(spawn_link(s, i, plan.peers[i], plan.on, endpoint, sink, observer));
     return out;
   };
   branch.stop = [verifier](const std::vector<caf::actor>&) {
@@ -177,7 +181,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   };
   running_topology out;
   out.stream_id = plan.stream_id;
-  out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(branch), observer))});
+  out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(branch), observer, on.blocking))});
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
   out.keep.push_back(endpoint.core);
   return out;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "actors/atoms.hpp"
+#include "actors/machine.hpp"
 #include "actors/quic_endpoint.hpp"
 #include "actors/report.hpp"
 #include "actors/topology/config.hpp"
@@ -24,13 +25,13 @@ struct running_topology {
 };
 
 /// Reads a broadcast, signs manifests, and publishes them and, if wanted, the chunks. Errors (config, io) before anything runs.
-base::result<running_topology> leader(caf::actor_system& sys, const publish_config& config, observer_actor observer);
+base::result<running_topology> leader(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on = {});
 
 /// Publishes the chunks of a broadcast from its own reading; signs nothing.
-base::result<running_topology> relay(caf::actor_system& sys, const publish_config& config, observer_actor observer);
+base::result<running_topology> relay(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on = {});
 
 /// Takes manifests and objects from peers, verifies, and writes HLS.
-base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer);
+base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer, const machine& on = {});
 
 /// A leader with chunks, and a subscriber of it, in one process.
 base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config publish, subscribe_config subscribe,
