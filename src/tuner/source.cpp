@@ -93,7 +93,12 @@ source_fault fault_of_answer(int status, std::string_view device_error, std::str
     f.kind = kind;
     f.retry = retry;
     f.text = std::string(about) + ": " + what + " (HTTP " + std::to_string(status);
-    if (!device_error.empty()) f.text += ", device says '" + std::string(device_error.substr(0, 80)) + "'";
+    if (!device_error.empty()) {
+      std::string said(device_error.substr(0, 80));
+      for (auto& c : said) // it goes to terminals and logs
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+      f.text += ", device says '" + said + "'";
+    }
     f.text += ")";
     return f;
   };
