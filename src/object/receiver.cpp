@@ -70,7 +70,6 @@ bool receiver::on_source_added(source_id source) {
 actions receiver::on_source_lost(source_id source, base::mono_time now) {
   if (!sources_.contains(source) || stopped_) return {};
   lose(source);
-  if (scores_[source].clean(now)) scores_.erase(source);
   return settle(now, {});
 }
 

@@ -170,7 +170,7 @@ private:
   std::unique_ptr<manifest_judge> judge_;
   receiver_config config_;
   std::map<source_id, source_state> sources_;
-  std::map<source_id, source_score> scores_; ///< of lost sources too, until nothing is held against them
+  std::map<source_id, source_score> scores_; ///< of lost sources too, while something is held against them
   groups groups_;
   std::set<std::pair<uint64_t, source_id>> evicted_; ///< groups of a source that had to leave; bounded
   struct delivered {

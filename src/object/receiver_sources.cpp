@@ -39,6 +39,8 @@ bool receiver::replaceable(source_id source) const {
 }
 
 void receiver::weigh_sources(base::mono_time now, actions& out) {
+  // Of those that are gone only what is held against them is kept: they may come back under their name, or never.
+  if (scores_.size() > sources_.size()) std::erase_if(scores_, [&](const auto& s) { return !sources_.contains(s.first) && s.second.clean(now); });
   std::vector<source_id> bad;
   for (auto& [source, facts] : sources_) {
     auto& score = scores_[source];
