@@ -80,6 +80,12 @@ ssize_t read_stream(void* cls, uint64_t, char* out, size_t room) {
   auto& s = *static_cast<streaming*>(cls);
   while (!*s.stopping) {
     const auto got = s.body->read({reinterpret_cast<uint8_t*>(out), room}, milliseconds(100));
+    if (!got && got.error().code == errc::io) {
+      // The library would end it in good order first; this resets a connection at once.
+      const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
+      if (connect(s.fd, &nowhere, sizeof nowhere) != 0) base::log::debug("http_server", "no-reset", {{"reason", std::strerror(errno)}});
+      return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
     if (!got) return MHD_CONTENT_READER_END_OF_STREAM;
     if (got.value() > 0) return static_cast<ssize_t>(std::min(got.value(), room));
     if (s.client_left()) return MHD_CONTENT_READER_END_WITH_ERROR;

@@ -28,7 +28,7 @@ class http_body {
 public:
   virtual ~http_body() = default;
   /// Writes up to `out.size()` bytes and tells how many; 0 if nothing came within `wait`. It must not block longer.
-  /// Any error ends the body: the connection is closed.
+  /// Any error ends the body: the connection is closed; after io it is reset, as by a device that crashed.
   virtual base::result<size_t> read(std::span<uint8_t> out, std::chrono::milliseconds wait) = 0;
 };
 

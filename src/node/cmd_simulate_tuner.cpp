@@ -21,6 +21,7 @@ struct simulate_config {
   std::string callsign = "EC-DT";
   double speed = 1.0;
   unsigned tuners = 4;
+  std::vector<std::string> fault;
   std::filesystem::path endpoint_addr_out;
 };
 
@@ -72,6 +73,7 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
     "Is an HDHomeRun tuner: its documents and its streams over HTTP, with a test broadcast or a capture that is looped with continuous "
     "timestamps. Two clients of one channel get the same broadcast, each from the moment it tuned in.",
     {"ec-node simulate-tuner", "ec-node simulate-tuner --file capture.ts --listen 127.0.0.1:5004 --speed 2",
+      "ec-node simulate-tuner --fault stall@10s:3s --fault encoder-restart@20s",
       "curl http://127.0.0.1:5004/lineup.json", "curl -o five-seconds.ts 'http://127.0.0.1:5004/auto/v5.1?duration=5'"}};
   static const std::vector<setting<simulate_config>> settings = {
     make_setting("file", "FILE", "loop this capture (default: a test broadcast)", &simulate_config::file),
@@ -81,6 +83,7 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
     make_setting("callsign", "NAME", "its name (EC-DT)", &simulate_config::callsign),
     make_setting("speed", "X", "times real time (1)", &simulate_config::speed),
     make_setting("tuners", "N", "streams at the same time (4)", &simulate_config::tuners),
+    make_setting("fault", "SPEC", "play a fault: NAME@START[:AMOUNT], such as stall@10s:3s; docs/simulator.md lists them (repeatable)", &simulate_config::fault),
     make_setting("endpoint-addr-out", "FILE", "write the base URL here", &simulate_config::endpoint_addr_out),
   };
   simulate_config config;
@@ -95,6 +98,12 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
   if (!channel) return refuse(channel.error());
   if (!(config.speed > 0 && config.speed <= 1000)) return refuse({base::errc::config, "expected a number over 0 and at most 1000", "--speed"});
   if (config.tuners < 1 || config.tuners > 64) return refuse({base::errc::config, "expected 1 to 64", "--tuners"});
+  std::vector<tuner::planned_fault> faults;
+  for (const auto& text : config.fault) {
+    auto fault = tuner::parse_fault(text);
+    if (!fault) return refuse(actors::about_setting(fault.error(), "--fault"));
+    faults.push_back(fault.value());
+  }
   if (!config.endpoint_addr_out.empty()) {
     // Before anybody is told that it runs; what is written now is written again with the port.
     const auto writable = base::write_file_atomic(config.endpoint_addr_out.string(), {}, 0644, base::durability::process);
@@ -104,6 +113,7 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
   device.listen = config.listen;
   device.speed = config.speed;
   device.tuners = config.tuners;
+  device.faults = tuner::fault_plan(std::move(faults));
   device.channels.push_back(std::move(channel).value());
   auto simulator = tuner::simulator::start(std::move(device));
   if (!simulator) {

@@ -11,7 +11,7 @@ namespace ec::tuner {
 
 /// Some packets of a broadcast and when they have all been on the air.
 struct broadcast_burst {
-  base::bytes packets; ///< N x 188 bytes
+  base::bytes packets; ///< N x 188 bytes, unless garbage is being played
   std::chrono::nanoseconds until{0}; ///< end of the burst on the broadcast's own clock, 0 at its first packet; never steps back
 };
 

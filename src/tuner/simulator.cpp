@@ -1,6 +1,7 @@
 #include "tuner/simulator.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -13,6 +14,7 @@
 #include "base/log.hpp"
 #include "net/http_server.hpp"
 #include "net/url.hpp"
+#include "tuner/faulted_broadcast.hpp"
 
 namespace ec::tuner {
 namespace {
@@ -29,7 +31,9 @@ struct shared_counters {
 /// One channel on the air: its thread paces the broadcast into a short queue that all clients read.
 class feed {
 public:
-  feed(simulated_channel channel, double speed) : channel_(std::move(channel)), speed_(speed) {}
+  feed(simulated_channel channel, double speed, fault_plan faults) : channel_(std::move(channel)), speed_(speed), faults_(std::move(faults)) {
+    if (!faults_.empty()) channel_.broadcast = faulted_broadcast::as_broadcast(std::move(channel_.broadcast), faults_, 1);
+  }
   ~feed() { stop(); }
 
   const simulated_channel& channel() const { return channel_; }
@@ -64,6 +68,12 @@ public:
     changed_.notify_all();
   }
 
+  /// What the plan says of a request that comes now.
+  fault_plan::answer answers() const {
+    const std::lock_guard lock(mutex_);
+    return faults_.answers(at_);
+  }
+
   std::string broken() const {
     const std::lock_guard lock(mutex_);
     return broken_;
@@ -73,11 +83,12 @@ public:
   struct place {
     uint64_t next = 0;
     uint64_t cut = 0;
+    uint64_t torn = 0; ///< and after which reset
   };
 
   place tune_in() const {
     const std::lock_guard lock(mutex_);
-    return {first_ + bursts_.size(), cut_};
+    return {first_ + bursts_.size(), cut_, torn_};
   }
 
   struct taken {
@@ -88,9 +99,12 @@ public:
   /// The burst at `at`, which then moves on; nothing within `wait`: an empty burst. Errors: closed.
   base::result<taken> take(place& at, milliseconds wait) {
     std::unique_lock lock(mutex_);
-    const auto ready = [&] { return over_ || cut_ != at.cut || (!silent_ && std::max(at.next, live_from_) < first_ + bursts_.size()); };
+    const auto ready = [&] {
+      return over_ || cut_ != at.cut || torn_ != at.torn || (!silent_ && !stalled_ && std::max(at.next, live_from_) < first_ + bursts_.size());
+    };
     if (!changed_.wait_for(lock, wait, ready)) return taken{};
     if (over_ || cut_ != at.cut) return fail(errc::closed, "the channel is off the air");
+    if (torn_ != at.torn) return fail(errc::io, "the connection breaks off");
     taken out;
     if (const auto oldest = std::max(first_, live_from_); at.next < oldest) {
       // Too slow by the whole queue, or the device was silent: what a device does then is to lose packets.
@@ -128,6 +142,7 @@ private:
       }
       changed_.wait_until(lock, due, [&] { return over_; });
       if (over_) return;
+      play_faults(burst.value().until);
       bytes_ += burst.value().packets.size();
       bursts_.push_back(std::move(burst).value());
       while (bytes_ > base::limits::simulator_feed_bytes_max && bursts_.size() > 1) {
@@ -140,8 +155,24 @@ private:
     }
   }
 
+  /// The plan's faults of the connection, as they are when a burst has been on the air until `at`. Locked.
+  void play_faults(nanoseconds at) {
+    if (faults_.empty()) return;
+    const auto ends = faults_.ends(at) - faults_.resets(at);
+    const auto before = faults_.ends(at_) - faults_.resets(at_);
+    cut_ += ends - before;
+    torn_ += faults_.resets(at) - faults_.resets(at_);
+    const bool stalled = faults_.silent(at);
+    if (stalled_ && !stalled) live_from_ = first_ + bursts_.size();
+    stalled_ = stalled;
+    for (const auto& f : faults_.faults())
+      if ((f.at > at_ || bursts_.empty()) && f.at <= at) base::log::info("simulator", "fault", {{"channel", channel_.number}, {"fault", print_fault(f)}});
+    at_ = at;
+  }
+
   simulated_channel channel_;
   const double speed_;
+  const fault_plan faults_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<broadcast_burst> bursts_;
@@ -149,7 +180,10 @@ private:
   size_t bytes_ = 0;
   uint64_t live_from_ = 0; ///< what came before was swallowed by a silence
   uint64_t cut_ = 0;
+  uint64_t torn_ = 0;
   bool silent_ = false;
+  bool stalled_ = false; ///< the plan says so
+  nanoseconds at_{0};    ///< end of the last burst
   bool over_ = false;
   std::string broken_;
   std::thread thread_;
@@ -190,6 +224,14 @@ private:
   std::vector<bool> taken_;
 };
 
+/// What a client still gets of the packet in which its connection breaks off.
+constexpr auto half_packet = [] {
+  std::array<uint8_t, 94> out{};
+  out.fill(0xff);
+  out[0] = 0x47;
+  return out;
+}();
+
 /// A client's stream: holds its tuner for as long as it lives.
 class tuned_body final : public net::http_body {
 public:
@@ -201,7 +243,15 @@ public:
 
   base::result<size_t> read(std::span<uint8_t> out, milliseconds wait) override {
     if (rest_.empty()) {
-      EC_TRY(auto got, from_->take(place_, wait));
+      auto taken = from_->take(place_, wait);
+      if (!taken) {
+        // The head of a packet, and then the end of the connection.
+        if (taken.error().code != errc::io || std::exchange(torn_, true)) return fail(taken.error());
+        const auto size = std::min(out.size(), half_packet.size());
+        std::copy_n(half_packet.data(), size, out.data());
+        return size;
+      }
+      auto& got = taken.value();
       counters_->bursts_lost += got.lost;
       if (got.burst.packets.empty()) return size_t{0};
       // The first burst only says where the broadcast stands; its own length is not known, so the count begins behind it.
@@ -225,6 +275,7 @@ private:
   feed::place place_;
   std::optional<nanoseconds> began_;
   base::bytes rest_;
+  bool torn_ = false;
 };
 
 } // namespace
@@ -327,6 +378,14 @@ struct simulator::state {
       duration = std::chrono::seconds(seconds);
     }
     if (no_signal) return refuse(503, "807 No Video Data");
+    if (const auto says = found->second->answers(); says == fault_plan::answer::status_503) {
+      return refuse(503, "");
+    } else if (says == fault_plan::answer::page) {
+      net::http_response page;
+      page.headers = {{"Server", "HDHomeRun/1.0"}, {"Connection", "close"}, {"Content-Type", "text/html; charset=\"utf-8\""}};
+      page.body = base::bytes::copy("<html><body>The device is being updated.</body></html>\n");
+      return page;
+    }
     if (request.method == "HEAD") {
       auto out = refuse(200, "");
       out.headers.add("Content-Type", "video/mpeg");
@@ -360,7 +419,7 @@ base::result<std::unique_ptr<simulator>> simulator::start(simulator_config confi
     const auto number = normal_channel(channel.number);
     if (!number || !channel.broadcast) return fail(errc::invalid_argument, "a channel needs a number such as 5.1 and a broadcast", channel.number);
     channel.number = *number;
-    if (!s->feeds.emplace(*number, std::make_shared<feed>(std::move(channel), config.speed)).second)
+    if (!s->feeds.emplace(*number, std::make_shared<feed>(std::move(channel), config.speed, config.faults)).second)
       return fail(errc::invalid_argument, "two channels have this number", *number);
     s->order.push_back(*number);
   }

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "tuner/broadcast.hpp"
+#include "tuner/fault_plan.hpp"
 #include "tuner/lineup.hpp"
 
 namespace ec::tuner {
@@ -29,6 +30,7 @@ struct simulator_config {
   std::string friendly_name = "HDHomeRun SIMULATOR";
   std::string model_number = "HDHR5-4US";
   std::string device_id = "10A1B2C7"; ///< carries a valid check digit
+  fault_plan faults;      ///< of every channel, each on its broadcast's own clock
   std::vector<simulated_channel> channels;
 };
 

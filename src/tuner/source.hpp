@@ -25,7 +25,7 @@ enum class fault_kind {
   unreachable,     ///< refused, no route, host unknown, reset
   stalled,         ///< connected, and then silence
   http_status,     ///< any other status
-  unreadable,      ///< the file cannot be read, or the answer is no HTTP
+  unreadable,      ///< the file cannot be read, or the answer is no HTTP, or no stream by its content type
 };
 
 /// What to do about a fault.

@@ -1,5 +1,6 @@
 #include "tuner/internal/http_source.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 namespace ec::tuner::internal {
@@ -7,6 +8,18 @@ namespace {
 
 using base::errc;
 using base::fail;
+
+/// True for media types that can be no transport stream. Devices and servers name those in many ways, or not at all.
+bool is_document(std::string_view type) {
+  std::string t(type.substr(0, type.find(';')));
+  std::ranges::transform(t, t.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  while (!t.empty() && t.back() == ' ') t.pop_back();
+  for (const std::string_view start : {"text/", "image/", "font/"})
+    if (t.starts_with(start)) return true;
+  for (const std::string_view end : {"json", "xml", "mpegurl", "javascript", "pdf"})
+    if (t.starts_with("application/") && t.ends_with(end)) return true;
+  return t == "audio/mpegurl" || t == "audio/x-mpegurl"; // playlists that name streams
+}
 
 class http_source final : public source {
 public:
@@ -23,6 +36,10 @@ public:
         const auto device = stream_.headers().find("X-HDHomeRun-Error");
         return fail(down(fault_of_answer(stream_.status(), device.value_or(""), where_)));
       }
+      // 200 and a page: a device under update, a proxy, a login. It is not to be searched for packets.
+      if (const auto type = stream_.headers().find("Content-Type"); type && is_document(*type))
+        return fail(down({.kind = fault_kind::unreadable, .retry = retry_advice::soon, .http_status = 200, .device_code = 0,
+          .text = where_ + ": the answer is '" + std::string(type->substr(0, 80)) + "', not a transport stream: is this the address of a stream?"}));
     }
     auto got = stream_.read(wait);
     if (!got) return fail(down(fault_of(got.error(), false)));

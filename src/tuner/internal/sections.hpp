@@ -25,6 +25,10 @@ class section_finder {
 public:
   /// The sections that end in this packet.
   std::vector<found_section> push(uint64_t index, std::span<const uint8_t> packet);
+  /// The packet in which the section under way began; nothing between sections.
+  std::optional<uint64_t> begun_in() const {
+    return active_ && !open_.pieces.empty() ? std::optional(open_.pieces.front().packet) : std::nullopt;
+  }
 
 private:
   size_t append(uint64_t index, std::span<const uint8_t> packet, size_t at, std::vector<found_section>& out);

@@ -55,11 +55,12 @@ bool unbroken(const std::vector<uint8_t>& in) {
   return !in.empty() && in.size() % 188 == 0;
 }
 
-std::unique_ptr<tuner::simulator> device(unsigned tuners = 4, double speed = 1) {
+std::unique_ptr<tuner::simulator> device(unsigned tuners = 4, double speed = 1, std::vector<tuner::planned_fault> faults = {}) {
   tuner::simulator_config config;
   config.listen = "127.0.0.1:0";
   config.tuners = tuners;
   config.speed = speed;
+  config.faults = tuner::fault_plan(std::move(faults));
   config.channels.push_back({.number = "5.1", .broadcast = numbered()});
   config.channels.push_back({.number = "5.2", .name = "EC-2", .broadcast = numbered()});
   auto got = tuner::simulator::start(std::move(config));
@@ -241,6 +242,64 @@ TEST_CASE("a source reads the device and tells its faults apart") {
   auto gone = tuner::open_source("http://" + address + "/auto/v5.1", options).value();
   CHECK_FALSE(gone->read(2000ms).has_value());
   CHECK(gone->fault()->kind == tuner::fault_kind::unreachable);
+}
+
+TEST_CASE("the faults of a plan are played, and a source tells them apart") {
+  using tuner::played_fault;
+  constexpr auto for_good = std::chrono::milliseconds(168h);
+  const auto ends_with = [](std::vector<tuner::planned_fault> faults) {
+    const auto d = device(1, 10, std::move(faults));
+    tuner::source_options options;
+    options.timeouts = {.connect = 2000ms, .header = 2000ms, .stall = 300ms};
+    const auto s = tuner::open_source("http://" + d->address() + "/auto/v5.1", options).value();
+    size_t bytes = 0;
+    while (const auto got = s->read(1000ms)) bytes += got.value().size();
+    REQUIRE(s->fault().has_value());
+    return std::pair(*s->fault(), bytes);
+  };
+  const auto [refused, nothing] = ends_with({{played_fault::http_503, 0ms, for_good}});
+  CHECK(refused.kind == tuner::fault_kind::busy);
+  CHECK(refused.retry == tuner::retry_advice::patiently);
+  CHECK(refused.http_status == 503);
+  CHECK(refused.device_code == 0);
+  CHECK(nothing == 0);
+
+  // What says of itself that it is a page for a browser is not cut up for packets.
+  const auto [page, not_taken] = ends_with({{played_fault::content_type, 0ms, for_good}});
+  CHECK(page.kind == tuner::fault_kind::unreadable);
+  CHECK(page.retry == tuner::retry_advice::soon);
+  CHECK(page.text.find("text/html") != std::string::npos);
+  CHECK(not_taken == 0);
+
+  const auto [broken, part] = ends_with({{played_fault::reset, 4000ms, 0ms}});
+  CHECK(broken.kind == tuner::fault_kind::unreachable);
+  CHECK(broken.text.find("the connection broke") != std::string::npos);
+  CHECK(part % 188 == 94);
+
+  const auto [silent, some] = ends_with({{played_fault::stall, 4000ms, for_good}});
+  CHECK(silent.kind == tuner::fault_kind::stalled);
+  CHECK(some % 188 == 0);
+
+  // And when a fault is over the device is as before.
+  const auto d = device(1, 20, {{played_fault::http_503, 0ms, 1000ms}, {played_fault::content_type, 1000ms, 1000ms}});
+  const auto until = base::mono_now() + 20s;
+  bool again = false;
+  while (!again && base::mono_now() < until) again = tuner::open_source("http://" + d->address() + "/auto/v5.1").value()->read(2000ms).has_value();
+  CHECK(again);
+}
+
+TEST_CASE("a stall of the plan loses what is on the air meanwhile") {
+  const auto d = device(1, 20, {{tuner::played_fault::stall, 3000ms, 500ms}});
+  net::http_stream in(at(*d, "/auto/v5.1"), quick);
+  REQUIRE(in.open().has_value());
+  const auto got = take(in, 188 * 5000);
+  size_t holes = 0;
+  for (size_t i = 1; i < got.size() / 188; ++i) {
+    if (number_at(got, i) == number_at(got, i - 1) + 1) continue;
+    ++holes;
+    CHECK(number_at(got, i) - number_at(got, i - 1) >= 490);
+  }
+  CHECK(holes == 1);
 }
 
 TEST_CASE("a configuration that makes no device is refused") {
