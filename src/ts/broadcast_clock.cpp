@@ -53,6 +53,8 @@ broadcast_clock::event broadcast_clock::on_broadcast_time(int64_t unix_ms, uint6
   // A jump that on_pts() has not been told of yet: this reading belongs to the time behind it.
   const int64_t step = pts_step(last_pts_, pts);
   if (step < -backward_max || step >= quantum) return event::none;
+  const bool set = reading_ && std::llabs(unix_ms - reading_->unix_ms - pts_step(reading_->pts, pts) / (pts_hz / 1000)) > station_step_ms;
+  const auto kept = set ? event::station_set : event::none;
   reading_ = {unix_ms, pts};
   const int64_t t = ticks(unix_ms);
   const int64_t here = lift(pts);
@@ -69,14 +71,14 @@ broadcast_clock::event broadcast_clock::on_broadcast_time(int64_t unix_ms, uint6
   if (std::llabs(moved) <= drift_max) {
     // Follow a slow drift between the encoder and the station's clock: only a step is a sign of something missed.
     *offset_ += moved / 64;
-    return event::none;
+    return kept;
   }
   // The station's clock was set, or PTS jumped while this node did not look. Only the second is ours, and then the lift
   // that broadcast time gives differs from the one kept. Ids never run backwards.
   const int64_t there = static_cast<int64_t>(pts) + nearest_lift(t, pts) * quantum;
   if (there <= here) {
     offset_ = t - here;
-    return event::none;
+    return kept;
   }
   last_t_ += there - here;
   offset_ = t - there;

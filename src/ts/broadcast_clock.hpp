@@ -19,12 +19,21 @@ public:
   /// The broadcast's time may move this far against T before the node believes that it missed a jump.
   static constexpr int64_t drift_max = 120 * pts_hz;
 
-  enum class event { none, locked, jumped };
+  /// Two readings that part from each other by more than this against PTS: the station set its clock. They jitter by about a second.
+  static constexpr int64_t station_step_ms = 5000;
+
+  enum class event {
+    none,
+    locked,
+    jumped,
+    station_set, ///< the station set its own clock; the lift is kept
+  };
 
   /// Next PTS of the stream that gives the boundaries, in decoding order of random access points. `gap`: input was
   /// interrupted since the last one, so that a step forward is no jump.
   event on_pts(uint64_t pts, bool gap = false);
-  /// A reading of STT, TDT or TOT, and the PTS that the stream had reached when it came.
+  /// A reading of STT, TDT or TOT, and the PTS that the stream had reached when it came. Under a kept lift a reading that
+  /// steps is told, and changes nothing.
   event on_broadcast_time(int64_t unix_ms, uint64_t pts);
   /// Takes the lift from a chunk of the stream as others publish it: `index` began with `pts`, chunks last `duration`.
   event adopt(uint64_t index, uint64_t pts, int64_t duration_ticks);

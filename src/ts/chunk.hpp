@@ -101,7 +101,7 @@ struct chunk_damaged {
 };
 
 /// For logs. `event` is stable: program-selected, program-changed, no-choice, channel-unknown, clock-locked,
-/// clock-unsynced, clock-jump, resync, source-gap, stalled, scrambled, damage.
+/// clock-unsynced, clock-jump, station-clock, pmt-version, resync, source-gap, stalled, scrambled, damage.
 struct note {
   std::string_view event;
   std::string text; ///< fields in the form "key=value ..."

@@ -186,6 +186,10 @@ struct chunk_cutter::state {
         if (roles[pid] == role::other) roles[pid] = role::tables;
     }
     if (change.selection) on_selection(change.clean);
+    if (change.renewed) {
+      ++counters.pmt_versions;
+      say("pmt-version", "program=" + std::to_string(reader_of_program.facts().program_number) + " is what it was");
+    }
     if (change.unsure && !unsure_noted) {
       unsure_noted = true;
       say("no-choice", "programs=" + reader_of_program.problem());
@@ -247,7 +251,11 @@ struct chunk_cutter::state {
 
   void on_broadcast_time(int64_t unix_ms) {
     if (!reference_pts) return;
-    on_clock(clock.on_broadcast_time(unix_ms, *reference_pts));
+    const auto before = clock.unix_ms_at(*reference_pts);
+    const auto e = clock.on_broadcast_time(unix_ms, *reference_pts);
+    if (e != broadcast_clock::event::station_set) return on_clock(e);
+    ++counters.station_clock_steps;
+    say("station-clock", "step_ms=" + std::to_string(unix_ms - before.value_or(unix_ms)));
   }
 
   void on_clock(broadcast_clock::event e) {

@@ -53,6 +53,8 @@ struct cutter_counters {
   uint64_t check_failures = 0;           ///< stream checks that failed with intact counters
   uint64_t random_access_points = 0;
   uint64_t written_pcrs = 0;
+  uint64_t pmt_versions = 0;             ///< new versions of the program's PMT that changed nothing
+  uint64_t station_clock_steps = 0;      ///< times that the station set its clock (STT, TDT, TOT)
   uint64_t chunks_whole = 0;
   uint64_t chunks_damaged = 0;
   std::array<uint64_t, damage_count> damaged_by{}; ///< by damage

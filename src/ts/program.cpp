@@ -175,9 +175,11 @@ void program_reader::on_section(uint16_t pid, std::span<const uint8_t> section, 
     if (!pmt) return;
     const uint16_t number = pmt.value().program_number;
     if (std::none_of(listed_.begin(), listed_.end(), [&](const auto& p) { return p.number == number && p.pmt_pid == pid; })) return;
+    const bool known = pmts_.contains(number) && facts_.selected && facts_.program_number == number;
     pmts_[number] = std::move(pmt.value());
     out.clean = !missed;
     select(out);
+    out.renewed = known && !out.selection;
   } else if (table == 0x42) {
     auto sdt = decode_sdt(all);
     if (!sdt || have_vct_) return;

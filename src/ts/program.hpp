@@ -62,6 +62,7 @@ struct program_change {
   bool selection = false; ///< the program or its carried streams changed
   bool clean = true;     ///< with selection: the PMT's counter shows that no PMT was missed before this one
   std::optional<int64_t> broadcast_unix_ms; ///< an STT, TDT or TOT ended in this packet
+  bool renewed = false;  ///< the PMT of the selected program has a new version, and the program is the same
   bool unsure = false;   ///< several programs and no choice, or the named channel is not there
 };
 
