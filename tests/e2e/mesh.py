@@ -80,6 +80,15 @@ class Mesh:
             time.sleep(0.02)
         raise AssertionError(f"{name} did not come up within {seconds} s")
 
+    def process(self, name):
+        return next(p for n, p in reversed(self.running) if n == name)
+
+    def end(self, name, code=0, seconds=30):
+        """Asks a process to end, and checks that it does."""
+        process = self.process(name)
+        process.send_signal(signal.SIGTERM)
+        check(process.wait(timeout=seconds) == code, f"{name} ends with {code} when it is asked to")
+
     def keygen(self, name):
         result = subprocess.run([self.binary, "keygen", "--out", self.dir / f"{name}.key"], capture_output=True, text=True, check=True)
         return result.stdout.strip()
