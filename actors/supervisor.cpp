@@ -72,6 +72,7 @@ private:
     }
     // It ended with a fault while it was asked to stop: what it would have ended must end all the same.
     if (!normal && children_.empty() && spec_.stop) spec_.stop(children_);
+    else if (!normal) end_children(caf::exit_reason::user_shutdown);
     if (spec_.ends_with_first && down.source == first_) end_children(caf::exit_reason::user_shutdown);
     if (children_.empty()) quit();
   }

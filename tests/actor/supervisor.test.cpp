@@ -103,6 +103,21 @@ TEST_CASE("the back-off doubles up to its cap, and a branch that ran long begins
   CHECK(bench.retries() == std::vector<int64_t>{250, 500, 1000, 1000, 1000, 250});
 }
 
+TEST_CASE("a part that fails while its branch is being stopped takes the others with it") {
+  branch_bench bench;
+  bench.obeys = false; // they wait for an end mark that will not come any more
+  auto spec = bench.branch(3);
+  spec.stop = [](const std::vector<caf::actor>& all) {
+    for (const auto& a : all) caf::anon_send(a, actors::stop_atom::value);
+  };
+  bench.supervise(std::move(spec));
+  bench.send(bench.supervisor, actors::stop_atom::value);
+  CHECK_FALSE(bench.end->ended);
+  bench.crash(1);
+  CHECK(bench.end->ended);
+  CHECK(bench.starts.size() == 1);
+}
+
 TEST_CASE("a branch that cannot start is tried again") {
   branch_bench bench;
   bench.refuse = true;
