@@ -63,6 +63,11 @@ private:
       fault(written.error());
       return;
     }
+    if (lost_ > 0) {
+      base::log::info("hls_writer", "writes-again", {{"chunks_lost", lost_}});
+      send(observer_, report{"hls-restored", {{"chunks_lost", static_cast<int64_t>(lost_)}}});
+      lost_ = 0;
+    }
     last_ = {chunk.index, (chunk.first_pts + static_cast<uint64_t>(chunk.duration_pts)) % pts_end, chunk.duration_pts == 0};
     send(observer_, report{"segment",
                       {{"chunk", static_cast<int64_t>(chunk.index)}, {"file", written.value().file},
@@ -82,7 +87,14 @@ private:
     quit();
   }
 
+  /// A chunk was lost. Told once in an outage; how many it took is told at its end.
   void fault(const base::error& why) {
+    if (why.code == base::errc::not_found) {
+      // The directory is gone: the next chunk begins it anew, or finds it as it comes back.
+      writer_.reset();
+      proofs_.reset();
+    }
+    if (lost_++ > 0) return;
     base::log::error("hls_writer", "write-failed", {{"reason", why.message()}});
     send(observer_, report{"hls-fault", {{"reason", why.message()}}});
   }
@@ -99,6 +111,7 @@ private:
   std::optional<hls::segment_writer> writer_;
   std::optional<hls::manifest_log> proofs_;
   std::optional<written_chunk> last_;
+  uint64_t lost_ = 0; ///< chunks in the outage that is under way
 };
 
 } // namespace

@@ -1,8 +1,7 @@
 #include "hls/manifest_log.hpp"
 
-#include <system_error>
-
-#include <fcntl.h>
+#include <algorithm>
+#include <array>
 
 #include "base/bytes.hpp"
 #include "base/file.hpp"
@@ -23,6 +22,18 @@ std::deque<std::string> whole_lines(std::string_view text) {
     at = end + 1;
   }
   return out;
+}
+
+/// Drops what a crash left of a last line, so that the next one does not stick to it.
+base::result<void> cut_torn_line(base::append_file& file) {
+  constexpr size_t step = 4096;
+  for (uint64_t end = file.size(); end > 0;) {
+    const auto size = static_cast<size_t>(std::min<uint64_t>(end, step));
+    EC_TRY(const auto part, file.read_at(end - size, size));
+    if (const auto last = part.text().rfind('\n'); last != std::string_view::npos) return file.cut(end - size + last + 1);
+    end -= size;
+  }
+  return file.cut(0);
 }
 
 } // namespace
@@ -57,25 +68,22 @@ base::result<manifest_record> parse_manifest_record(const std::string& line) {
 
 base::result<void> manifest_log::append(const manifest_record& r) {
   const auto path = dir_ + "/" + manifest_log_file_name;
-  if (!lines_) {
-    lines_.emplace();
-    if (const auto old = base::read_file(path, base::limits::manifest_log_bytes_max, *disk_)) lines_ = whole_lines(old.value().text());
-  }
   auto line = render(r);
   if (records_max_ > 0) {
+    if (!lines_) {
+      lines_.emplace();
+      if (const auto old = base::read_file(path, base::limits::manifest_log_bytes_max, *disk_)) lines_ = whole_lines(old.value().text());
+    }
     lines_->push_back(line.substr(0, line.size() - 1));
     while (lines_->size() > records_max_) lines_->pop_front();
     std::string text;
     for (const auto& l : *lines_) text += l + "\n";
     return base::write_file_atomic(path, base::as_span(text), 0644, base::durability::process, *disk_);
   }
-  const int fd = disk_->open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0) return fail(errc::io, "cannot be opened: " + std::generic_category().message(-fd), path);
-  const auto written = disk_->write(fd, base::as_span(line));
-  disk_->close(fd);
-  if (written != static_cast<int64_t>(line.size()))
-    return fail(errc::io, "cannot be written: " + (written < 0 ? std::generic_category().message(static_cast<int>(-written)) : "the disk is full"), path);
-  return base::ok();
+  EC_TRY(auto file, base::append_file::open(path, 0644, *disk_));
+  EC_TRYV(cut_torn_line(file));
+  const std::array parts{base::as_span(line)};
+  return file.append(parts, base::durability::process);
 }
 
 base::result<std::vector<manifest_record>> manifest_log::read(const std::string& dir, base::disk& on) {

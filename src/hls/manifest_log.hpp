@@ -37,7 +37,8 @@ public:
   manifest_log(std::string dir, size_t records_max, base::disk& on = base::system_disk()) :
     dir_(std::move(dir)), records_max_(records_max), disk_(&on) {}
 
-  /// Before the segment is listed: then no listed segment is without its proof. Errors: io.
+  /// Before the segment is listed: then no listed segment is without its proof. Whole or not at all, and behind whole lines only: what a crash
+  /// left of one is dropped. Errors: not_found (the directory is gone), permission, busy, io.
   [[nodiscard]] base::result<void> append(const manifest_record& r);
 
   /// The records of a directory, in the order of the file; a torn last line is left out. Errors: not_found, io.
@@ -47,7 +48,7 @@ private:
   std::string dir_;
   size_t records_max_;
   base::disk* disk_;
-  std::optional<std::deque<std::string>> lines_; ///< what the file holds, once it was read
+  std::optional<std::deque<std::string>> lines_; ///< of a sliding log: what the file holds, once it was read
 };
 
 } // namespace ec::hls

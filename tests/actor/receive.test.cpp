@@ -279,6 +279,36 @@ TEST_CASE("a writer whose disk refuses says so, keeps taking chunks, and writes 
   CHECK_FALSE(bench.end->ended);
 }
 
+TEST_CASE("a writer whose folder is gone says so once, and makes it anew") {
+  test::temp_dir dir;
+  const auto at = dir / "hls";
+  writer_bench bench(at);
+  bench.send(bench.writer, chunk(1, 0));
+  REQUIRE(bench.log->count("segment") == 1);
+  std::filesystem::rename(at, dir / "away");
+  std::ofstream(at) << "no folder";
+  bench.send(bench.writer, chunk(2, 180'000));
+  bench.send(bench.writer, chunk(3, 360'000));
+  bench.send(bench.writer, chunk(4, 540'000));
+  CHECK(bench.log->count("segment") == 1);
+  CHECK(bench.log->count("hls-fault") == 1);
+  CHECK(test::text_of(bench.log->all("hls-fault").at(0), "reason").find(at) != std::string::npos);
+  CHECK(bench.log->count("hls-restored") == 0);
+  std::filesystem::remove(at);
+  bench.send(bench.writer, chunk(5, 720'000));
+  bench.send(bench.writer, chunk(6, 900'000));
+  CHECK(bench.log->count("segment") == 3);
+  REQUIRE(bench.log->count("hls-restored") == 1);
+  CHECK(test::int_of(bench.log->all("hls-restored").at(0), "chunks_lost") == 3);
+  CHECK(count(test::read_text(std::filesystem::path(at) / "index.m3u8"), "#EXTINF") == 2);
+  // And again: every outage is told.
+  std::filesystem::rename(at, dir / "away2");
+  bench.send(bench.writer, chunk(7, 1'080'000));
+  CHECK(bench.log->count("hls-fault") == 2);
+  bench.send(bench.writer, chunk(8, 1'260'000));
+  CHECK(bench.log->count("hls-restored") == 2);
+}
+
 TEST_CASE("a reader of a file hands on every byte, pauses while nobody takes them, and ends with the end mark") {
   test::temp_dir dir;
   const auto path = dir / "input.ts";

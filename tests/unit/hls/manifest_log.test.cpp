@@ -4,6 +4,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/hls/fixture.hpp"
 
 using namespace ec;
 
@@ -40,4 +41,31 @@ TEST_CASE("a sliding log keeps the newest records, a growing one all, and a torn
     torn << "{\"chunk\":9,";
   }
   CHECK(hls::manifest_log::read(dir.path()).value().size() == 4);
+}
+
+TEST_CASE("what a full disk took of a record is taken back: the next one does not stick to it") {
+  const test::temp_dir dir;
+  hls::manifest_log log(dir.path(), 0);
+  REQUIRE(log.append({1, 0, 0, "one"}).has_value());
+  {
+    const test::full_disk full(100); // some of the second record fits
+    const auto refused = log.append({2, 0, 0, std::string(200, 'm')});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().message().find("manifests.jsonl") != std::string::npos);
+  }
+  REQUIRE(log.append({3, 0, 0, "three"}).has_value());
+  const auto kept = hls::manifest_log::read(dir.path()).value();
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[0].index == 1);
+  CHECK(kept[1].index == 3);
+}
+
+TEST_CASE("a log goes on behind a last line that a crash cut short") {
+  const test::temp_dir dir;
+  REQUIRE(hls::manifest_log(dir.path(), 0).append({1, 0, 0, "one"}).has_value());
+  std::ofstream(std::string(dir.path()) + "/manifests.jsonl", std::ios::app) << "{\"chunk\":9,";
+  REQUIRE(hls::manifest_log(dir.path(), 0).append({3, 0, 0, "three"}).has_value());
+  const auto kept = hls::manifest_log::read(dir.path()).value();
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[1].index == 3);
 }
