@@ -43,6 +43,11 @@ void moq_link::set_priority(uint64_t stream, uint64_t urgency) {
 }
 
 void moq_link::reset(uint64_t stream, uint64_t code) {
+  // The first group that a slow peer loses is told, and then each time that their number has doubled.
+  if (const auto lost = session_.counters().groups_too_far_behind; code == moq::reset_code::too_far_behind && lost >= tell_at_) {
+    tell_at_ = 2 * lost;
+    base::log::warn("moq_link", "peer-too-slow", {{"peer", connection_ == nullptr ? "" : connection_->peer().to_string()}, {"groups", lost}});
+  }
   if (connection_ != nullptr) connection_->reset(stream, code);
 }
 

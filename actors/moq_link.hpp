@@ -51,6 +51,7 @@ private:
   quic::connection* connection_ = nullptr;
   moq::session session_;
   std::function<void(const quic::close_reason&)> on_gone_;
+  uint64_t tell_at_ = 1; ///< groups lost by a slow peer at which the next line of log is due
   bool held_ = false;
   bool orphan_ = false;
   std::unordered_map<uint64_t, uint64_t> owed_; ///< credit kept back, by stream

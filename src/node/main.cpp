@@ -44,6 +44,8 @@ int usage(std::ostream& out, int code) {
 int main(int argc, char** argv) {
   // A peer or a pipe that goes away is an error of one write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // Nor is a file that may not grow any more.
+  std::signal(SIGXFSZ, SIG_IGN);
   ec::base::keep_freed_memory();
   const std::vector<std::string> args(argv + 1, argv + argc);
   if (args.empty()) return usage(std::cout, exit_ok);
