@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/edge.hpp"
 #include "actors/report.hpp"
 #include "base/result.hpp"
 #include "moq/types.hpp"
@@ -11,6 +12,9 @@
 
 /// What several wiring functions need before anything is spawned.
 namespace ec::actors {
+
+/// In front of the HLS writer: a disk may stand still for two minutes of chunks of 2 s before one is lost. At most 68 chunks are held.
+inline constexpr edge_config hls_edge{.window = 4, .waiting = 64, .policy = edge_policy::live};
 
 /// The bytes of a network secret file, without a final line end; empty if `file` is. Errors name the file.
 base::result<std::vector<uint8_t>> read_network_secret(const std::filesystem::path& file);

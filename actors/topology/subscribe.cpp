@@ -121,7 +121,7 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   auto rules = manifest::live_rules();
   rules.signers_required = plan.config.min_signers;
   subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust, rules), receive, {},
-    plan.config.drain, {.window = 4, .waiting = 64, .policy = edge_policy::live}, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
+    plan.config.drain, hls_edge, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
   config.wall = plan.on.wall;
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
   return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);

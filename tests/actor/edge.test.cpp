@@ -3,9 +3,11 @@
 #include <doctest/doctest.h>
 
 #include "actors/manifest_publisher.hpp"
+#include "actors/topology/common.hpp"
 #include "tests/support/actor_bench.hpp"
 
 using namespace ec;
+using namespace std::chrono_literals;
 using actors::edge_config, actors::edge_policy, actors::manifest_item;
 
 namespace {
@@ -164,7 +166,6 @@ TEST_CASE("what belongs to no group is never dropped, and keeps its place") {
 }
 
 TEST_CASE("an edge tells at once that it loses something, then at most every ten seconds, and at its end the rest") {
-  using namespace std::chrono_literals;
   edge_bench bench({.window = 1, .waiting = 1});
   bench.push(1);
   bench.push(2);
@@ -190,4 +191,37 @@ TEST_CASE("an edge tells at once that it loses something, then at most every ten
   bench.run();
   REQUIRE(bench.log->count("edge-lost") == 3);
   CHECK(test::int_of(bench.log->all("edge-lost")[2], "items") == 5);
+}
+
+TEST_CASE("an HLS disk at 1 MB/s under a broadcast of 19.39 Mbit/s: what is held is bounded, the oldest go, and they are counted") {
+  edge_bench bench(actors::hls_edge);
+  const auto held_max = actors::hls_edge.window + actors::hls_edge.waiting;
+  // A chunk of 2 s has 4.8 MB: one comes every 2 s, and the disk takes one every 4.8 s, for half an hour.
+  uint64_t pushed = 0, most = 0;
+  for (auto t = 0ms; t < 30min; t += 400ms) {
+    bench.advance(400ms);
+    if (t.count() % 2000 == 0) bench.push(++pushed);
+    if (t.count() % 4800 == 0 && !bench.to.taken->items.empty()) bench.credit(bench.to, 1);
+    const auto& c = bench.view->edge->counters();
+    most = std::max(most, pushed - c.dropped_groups - (c.sent - std::min<uint64_t>(c.sent, actors::hls_edge.window)));
+  }
+  const auto& c = bench.view->edge->counters();
+  CHECK(most == held_max);
+  CHECK(pushed == 900);
+  CHECK(c.sent == 375 + actors::hls_edge.window); // what the disk took in half an hour, and what is on its way to it
+  CHECK(c.dropped_groups == pushed - c.sent - actors::hls_edge.waiting);
+  CHECK(std::ranges::is_sorted(bench.groups()));
+  CHECK(std::ranges::is_sorted(bench.view->dropped));
+  CHECK(bench.view->begun.empty()); // a chunk is one item: none is left half
+  const auto told = bench.log->all("edge-lost");
+  REQUIRE_FALSE(told.empty());
+  CHECK(told.size() <= 30 * 6); // not more often than every ten seconds
+  // The disk is as fast as it should be again: everything that is still held comes, in order, and nothing more is lost.
+  const auto lost = c.dropped_groups;
+  for (int i = 0; i < 100; ++i) {
+    bench.credit(bench.to, 8);
+    bench.push(++pushed);
+  }
+  CHECK(bench.view->edge->counters().dropped_groups == lost);
+  CHECK(bench.groups().back() == pushed);
 }
