@@ -46,6 +46,7 @@ private:
     }
     if (!state) return base::fail(state.error());
     EC_TRY(auto made, manifest::signer::make(std::move(key), std::move(state).value()));
+    EC_TRYV(made.carry(config_.statements));
     signer_.emplace(std::move(made));
     return base::ok();
   }

@@ -26,6 +26,7 @@ struct signer_config {
   uint32_t epoch_chunks = 1;
   bool sign_damaged = true;
   std::filesystem::path key_file;
+  std::vector<manifest::key_statement> statements; ///< every manifest carries them
   std::filesystem::path state_dir; ///< one file per key and stream in it
   edge_config edge;
   base::disk* disk = &base::system_disk();                ///< of state_dir

@@ -27,6 +27,7 @@ public:
     if (outputs.hls) output_.emplace(config.edge, std::move(*outputs.hls), edge_watch{"subscriber_verifier-hls_writer", observer_});
     if (outputs.objects)
       objects_.emplace(config.record_edge, std::move(*outputs.objects), edge_watch{"subscriber_verifier-object_recorder", observer_});
+    trust_ = std::move(outputs.trust);
   }
 
   behavior_type make_behavior() override {
@@ -50,6 +51,8 @@ public:
     links_.clear();
     if (output_) output_->release(this);
     if (objects_) objects_->release(this);
+    if (trust_) caf::anon_send(*trust_, stop_atom::value);
+    trust_.reset();
     observer_ = nullptr;
   }
 
@@ -283,6 +286,36 @@ private:
                         {"warning", "no --trust was given: this signer is trusted for this run because it was the first one seen"}}});
   }
 
+  void act(const object::key_changed& k) {
+    keep_trust();
+    const bool rotated = k.said.what == manifest::key_statement::kind::rotate;
+    const auto key = k.said.key.to_string();
+    const auto next = rotated ? k.said.next->to_string() : std::string{};
+    const auto& source = sources_[k.source].address;
+    base::log::warn("subscriber_verifier", rotated ? "key-rotated" : "key-revoked", {{"key", key}, {"next", next}, {"source", source}});
+    if (rotated) send(observer_, report{"key-rotated", {{"key", key}, {"next", next}, {"source", source}}});
+    else send(observer_, report{"key-revoked", {{"key", key}, {"source", source}, {"reason", "its owner revoked it: nothing that it signs counts any more"}}});
+  }
+
+  /// One write at a time: a disk that is slow gets the newest state when it is done, and no queue.
+  void keep_trust() {
+    if (!trust_ || ended_) return;
+    changed_ = true;
+    if (!keeping_) write_trust();
+  }
+
+  void write_trust() {
+    keeping_ = true;
+    changed_ = false;
+    const auto done = [this] {
+      keeping_ = false;
+      if (changed_) write_trust();
+      else if (ended_) end_outputs();
+    };
+    kept_trust now{std::make_shared<const manifest::subscriber_state>(receiver_.judge().state())};
+    request(*trust_, caf::infinite, std::move(now)).then([done](edge_credit) { done(); }, [done](const caf::error&) { done(); });
+  }
+
   void act(const object::too_few_signers& s) {
     const auto why = std::to_string(s.signers) + " of " + std::to_string(s.required) + " required signers list it: it is not shown before they do";
     base::log::warn("subscriber_verifier", "too-few-signers", {{"chunk", s.index}, {"reason", why}});
@@ -352,6 +385,11 @@ private:
     send(observer_, report{"totals", std::move(totals)});
     for (auto& l : links_)
       if (l.session) send(l.session, stop_atom::value);
+    if (!keeping_) end_outputs();
+  }
+
+  /// Once what must not be forgotten is kept.
+  void end_outputs() {
     if (!objects_) return end_hls();
     // Where the HLS writer ends the topology is over: what is still to be written to the file of objects goes first.
     objects_->on_room([this] {
@@ -384,10 +422,13 @@ private:
   std::vector<link> links_;
   std::optional<edge<verified_chunk, hls_writer_actor>> output_;
   std::optional<edge<accepted_group, object_recorder_actor>> objects_;
+  std::optional<trust_keeper_actor> trust_;
   object::proofs proofs_;
   std::optional<base::mono_time> armed_;
   std::function<base::wall_time()> wall_;
   std::chrono::milliseconds drain_{0};
+  bool keeping_ = false; ///< the trust keeper has not answered yet
+  bool changed_ = false; ///< since what it was given
   bool draining_ = false;
   bool require_manifest_ = false;
   bool warned_ = false;

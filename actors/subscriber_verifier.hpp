@@ -8,6 +8,7 @@
 #include "actors/object_recorder.hpp"
 #include "actors/report.hpp"
 #include "actors/session.hpp"
+#include "actors/trust_keeper.hpp"
 #include "manifest/verifier.hpp"
 #include "object/receiver.hpp"
 
@@ -54,6 +55,7 @@ struct subscriber_config {
 struct subscriber_outputs {
   std::optional<hls_writer_actor> hls;
   std::optional<object_recorder_actor> objects;
+  std::optional<trust_keeper_actor> trust = {}; ///< is told to stop at the end
 };
 
 subscriber_verifier_actor spawn_subscriber_verifier(caf::actor_system& sys, subscriber_config config, subscriber_outputs outputs,

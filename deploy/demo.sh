@@ -91,7 +91,8 @@ echo "           check it: $node verify $work/hls --trust $(cat "$work/leader.pu
 if [ "$seconds" -gt 0 ]; then echo "           ends by itself after $seconds s; --forever keeps it running"; fi
 
 "$node" moq-subscribe --remote-manifests "$(cat "$work/leader.addr")" --remote "$(cat "$work/relay.addr")" --stream-id "$stream" \
-  --require-manifest --trust "$(cat "$work/leader.pub")" --hls-dir "$work/hls" --hls-mode event &
+  --require-manifest --trust "$(cat "$work/leader.pub")" --state-dir "$work/subscriber" --hls-dir "$work/hls" \
+  --hls-mode event &
 pids+=($!)
 subscriber=$!
 if [ "$seconds" -gt 0 ]; then

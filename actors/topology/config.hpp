@@ -19,6 +19,7 @@ struct publish_config {
   bool publish_chunks = true;
   uint32_t epoch_chunks = 1;                    ///< chunks per manifest
   std::filesystem::path key;                    ///< signing key; needed for manifests
+  std::vector<std::filesystem::path> key_statement; ///< files of statements that every manifest carries
   std::filesystem::path network_secret_file;
   std::chrono::milliseconds startup_delay{0};
   std::optional<uint16_t> program;
@@ -43,6 +44,8 @@ struct subscribe_config {
   bool subscribe_manifests = false;             ///< also without require_manifest
   bool require_manifest = false;
   std::vector<std::string> trust;               ///< "ed25519:<hex>"; empty: the first signer seen
+  std::filesystem::path trust_file;             ///< keys for each stream; adds to `trust`
+  std::filesystem::path state_dir;              ///< what was followed of keys; empty: the default of this user
   size_t min_signers = 1;                       ///< trusted keys that must attest a chunk before it counts
   std::optional<uint64_t> max_invalid_chunks;   ///< end with an error at one more than this
   bool allow_damaged = true;

@@ -28,6 +28,7 @@ struct publish_plan {
   ts::cutter_config cutter;
   std::shared_ptr<const std::vector<uint8_t>> network_secret;
   std::optional<crypto::verifying_key> signer; ///< unset: nothing is signed
+  std::vector<manifest::key_statement> statements; ///< about keys, genuine
   bool live = false;                              ///< of the source: real time decides the pace
 };
 
@@ -86,6 +87,16 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
     auto key = crypto::signing_key::load(config.key.string());
     if (!key) return fail(about_setting(key.error(), "--key"));
     plan.signer = key.value().public_key();
+    for (const auto& file : config.key_statement) {
+      auto statement = manifest::load_key_statement(file.string());
+      if (!statement) return fail(about_setting(statement.error(), "--key-statement"));
+      plan.statements.push_back(std::move(statement).value());
+    }
+    // The rules for them are the signer's: asked here, before anything runs.
+    EC_TRY(auto trial, manifest::signer::make(std::move(key).value(), manifest::signer_state::fresh(*plan.signer, plan.stream_id, base::wall_now())));
+    if (const auto carried = trial.carry(plan.statements); !carried) return fail(about_setting(carried.error(), "--key-statement"));
+  } else if (!config.key_statement.empty()) {
+    return fail(errc::config, "only manifests carry key statements: --publish-manifests is off", "--key-statement");
   }
   return plan;
 }
@@ -158,6 +169,7 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
     s.epoch_chunks = config.epoch_chunks;
     s.sign_damaged = config.sign_damaged;
     s.key_file = config.key;
+    s.statements = plan.statements;
     s.state_dir = state;
     s.edge = edge;
     s.disk = plan.on.disk;

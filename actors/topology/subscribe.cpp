@@ -1,3 +1,5 @@
+#include <system_error>
+
 #include "actors/hls_writer.hpp"
 #include "actors/object_recorder.hpp"
 #include "actors/session.hpp"
@@ -9,6 +11,7 @@
 #include "base/file.hpp"
 #include "hls/segment_writer.hpp"
 #include "identity/stream_id.hpp"
+#include "manifest/trust_file.hpp"
 #include "object/object_file_writer.hpp"
 #include "ts/chunk.hpp"
 
@@ -32,6 +35,7 @@ struct subscribe_plan {
   uint32_t chunk_duration_ms = 2000;
   std::vector<uint8_t> network_secret;
   manifest::trust_set trust;
+  std::filesystem::path state_file; ///< empty: manifests are not asked for
   std::vector<peer_plan> peers;
   std::optional<hls::writer_config> hls;
 };
@@ -48,6 +52,15 @@ base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, 
   else if (plan.config.tls_insecure) made.verification = quic::client_verification::insecure();
   else if (!plan.config.tls_ca.empty()) made.verification = quic::client_verification::ca(plan.config.tls_ca.string());
   return &made;
+}
+
+/// Trusts as a subscriber of this stream did before it was restarted.
+base::result<manifest::subscriber_state> recall(subscribe_plan& plan) {
+  if (plan.state_file.empty()) return manifest::subscriber_state{plan.stream_id};
+  auto known = manifest::load_subscriber_state(plan.state_file.string(), plan.stream_id, *plan.on.disk);
+  if (!known && known.error().code == errc::not_found) return manifest::subscriber_state{plan.stream_id};
+  if (known) plan.trust.recall(known.value().statements);
+  return known;
 }
 
 base::result<subscribe_plan> plan_of(const subscribe_config& config, const machine& on) {
@@ -67,16 +80,36 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
   plan.profile = id.value().profile();
   plan.chunk_duration_ms = profile.value().duration_ms;
   EC_TRY(plan.network_secret, read_network_secret(config.network_secret_file));
-  if (config.trust.empty()) plan.trust = manifest::trust_set::first_use();
+  if (config.trust.empty() && config.trust_file.empty()) plan.trust = manifest::trust_set::first_use();
   for (const auto& text : config.trust)
     if (const auto added = plan.trust.add(text); !added) return fail(about_setting(added.error(), "--trust"));
+  if (!config.trust_file.empty()) {
+    const auto file = manifest::load_trust_file(config.trust_file.string());
+    if (!file) return fail(about_setting(file.error(), "--trust-file"));
+    if (const auto applied = manifest::apply(file.value(), plan.stream_id, plan.trust); !applied) return fail(about_setting(applied.error(), "--trust-file"));
+    if (plan.trust.size() == 0)
+      return fail(errc::config, "no key in it counts for this stream: expected an entry whose \"streams\" is or begins " + plan.stream_id, "--trust-file " + config.trust_file.string());
+  }
   const bool manifests = config.require_manifest || config.subscribe_manifests || !config.remote_manifests.empty();
+  if (manifests) {
+    const auto dir = state_dir(config.state_dir);
+    if (const auto why = on.disk->make_folders(dir.string()); why < 0)
+      return fail(errc::config, dir.string() + ": " + std::generic_category().message(-why), "--state-dir");
+    plan.state_file = dir / manifest::subscriber_state_file_name(plan.stream_id);
+    const auto known = recall(plan);
+    if (!known) return fail(about_setting(known.error(), "--state-dir"));
+    // What cannot be kept is an error of the command; what the disk refuses later is tried again.
+    if (const auto probe = manifest::save_subscriber_state(plan.state_file.string(), known.value(), *plan.on.disk); !probe)
+      return fail(about_setting(probe.error(), "--state-dir"));
+    if (plan.trust.size() == 0 && !plan.trust.awaits_first())
+      return fail(errc::config, "each of them was revoked, says " + plan.state_file.string() + ": name the new key", config.trust_file.empty() ? "--trust" : "--trust-file");
+  }
   if (config.min_signers == 0) return fail(errc::config, "expected 1 or more", "--min-signers");
   if (config.min_signers > 1 && !manifests)
     return fail(errc::config, "manifests are not asked for: give --require-manifest or --subscribe-manifests too", "--min-signers");
-  if (config.min_signers > 1 && plan.trust.size() < config.min_signers)
-    return fail(errc::config, std::to_string(config.min_signers) + " signers cannot be had of " + std::to_string(plan.trust.size()) +
-                                " trusted keys: name each with --trust", "--min-signers");
+  if (config.min_signers > 1 && plan.trust.owners() < config.min_signers)
+    return fail(errc::config, std::to_string(config.min_signers) + " signers cannot be had of " + std::to_string(plan.trust.owners()) +
+                                " trusted keys: name each with --trust or --trust-file", "--min-signers");
   for (const auto& remote : config.remote) {
     EC_TRY(auto* peer, peer_of(plan, remote, "--remote"));
     peer->wanted.objects = true;
@@ -169,10 +202,14 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
       EC_TRY(auto again, object::stream_cipher::make(plan.stream_id, plan.network_secret));
       outputs.objects = spawn_object_recorder(s, {plan.config.objects_out.string(), plan.profile}, std::move(again), observer);
     }
-    const auto sink = spawn_verifier(s, plan, std::move(cipher), outputs, observer);
+    auto now = plan;
+    EC_TRYV(recall(now)); // this branch may have run before, and followed more
+    if (!plan.state_file.empty()) outputs.trust = spawn_trust_keeper(s, {.file = plan.state_file.string(), .disk = plan.on.disk}, observer, plan.on.blocking);
+    const auto sink = spawn_verifier(s, now, std::move(cipher), outputs, observer);
     *verifier = caf::actor_cast<caf::actor>(sink);
     out.push_back(*verifier);
     if (outputs.objects) out.push_back(caf::actor_cast<caf::actor>(*outputs.objects));
+    if (outputs.trust) out.push_back(caf::actor_cast<caf::actor>(*outputs.trust));
     for (uint32_t i = 0; i < plan.peers.size(); ++i) out.push_back(spawn_link(s, i, plan.peers[i], plan.on, endpoint, sink, observer));
     return out;
   };
@@ -198,6 +235,8 @@ base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config
   subscribe.stream_id = out.stream_id;
   subscribe.require_manifest = true;
   subscribe.trust = {out.signer};
+  subscribe.trust_file.clear();
+  if (subscribe.state_dir.empty()) subscribe.state_dir = publish.state_dir;
   auto taken = subscriber(sys, subscribe, observer);
   if (!taken) {
     caf::anon_send(spawn_conductor(sys, std::move(out)), stop_atom::value); // ends what was started

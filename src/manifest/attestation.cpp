@@ -66,6 +66,21 @@ base::result<attestation> attestation_from(const json::value& v) {
   return a;
 }
 
+base::result<std::vector<key_statement>> key_statements_from(const json::value& v) {
+  std::vector<key_statement> out;
+  const auto* found = v.find("key_statements");
+  if (found == nullptr) return out;
+  const auto* list = found->as_array();
+  if (list == nullptr || list->empty()) return internal::malformed("\"key_statements\" is no array, or an empty one");
+  if (list->size() > limits::key_statements_max)
+    return base::fail(base::errc::too_large, std::to_string(list->size()) + " key statements in one object");
+  for (const auto& one : *list) {
+    EC_TRY(auto s, key_statement_from_json(one));
+    out.push_back(std::move(s));
+  }
+  return out;
+}
+
 base::result<std::vector<attestation>> attestations_from(const json::value& v) {
   const auto* found = v.find("attestations");
   const auto* list = found == nullptr ? nullptr : found->as_array();
@@ -109,7 +124,11 @@ void sign(attestation& a, const crypto::digest& manifest_id, const crypto::signi
 }
 
 std::vector<uint8_t> encode(const signed_manifest& m) {
-  return payload_of({{"attestations", to_json(m.attestations)}, {"content", to_json(m.content)}});
+  json::object out{{"attestations", to_json(m.attestations)}, {"content", to_json(m.content)}};
+  json::array statements;
+  for (const auto& s : m.key_statements) statements.push_back(to_json(s));
+  if (!statements.empty()) out.emplace_back("key_statements", std::move(statements));
+  return payload_of(std::move(out));
 }
 
 std::vector<uint8_t> encode(const late_attestations& late) {
@@ -124,10 +143,11 @@ base::result<manifest_object> decode(std::span<const uint8_t> payload) {
   EC_TRY(const auto v, json::parse(base::as_text(payload), options));
   const auto one_spelling = [&](const auto& read) { return std::ranges::equal(encode(read), payload); };
   if (v.find("content") != nullptr) {
-    EC_TRYV(internal::members(v, "a manifest", {"attestations", "content"}));
+    EC_TRYV(internal::members(v, "a manifest", {"attestations", "content", "key_statements"}));
     EC_TRY(auto c, content_from_json(*v.find("content")));
     EC_TRY(auto said, attestations_from(v));
-    signed_manifest out{std::move(c), std::move(said)};
+    EC_TRY(auto statements, key_statements_from(v));
+    signed_manifest out{std::move(c), std::move(said), std::move(statements)};
     if (!one_spelling(out)) return internal::malformed("a manifest that is not in canonical form");
     return out;
   }

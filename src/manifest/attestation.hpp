@@ -11,6 +11,7 @@
 #include "crypto/digest.hpp"
 #include "crypto/keys.hpp"
 #include "manifest/content.hpp"
+#include "manifest/key_statement.hpp"
 
 /// Who says so: attestations, and the objects of track `manifests`. Format: docs/formats/manifest.md.
 namespace ec::manifest {
@@ -41,6 +42,7 @@ void sign(attestation& a, const crypto::digest& manifest_id, const crypto::signi
 struct signed_manifest {
   manifest::content content;
   std::vector<attestation> attestations; ///< 1 to manifest_attestations_max, of different signers
+  std::vector<key_statement> key_statements = {}; ///< at most key_statements_max; not about this content: they ride along
 
   friend bool operator==(const signed_manifest&, const signed_manifest&) = default;
 };

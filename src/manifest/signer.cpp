@@ -45,6 +45,17 @@ base::result<signer> signer::make(crypto::signing_key key, signer_state state) {
   return signer(std::move(key), std::move(state));
 }
 
+base::result<void> signer::carry(std::vector<key_statement> statements) {
+  if (statements.size() > limits::key_statements_max)
+    return fail(errc::too_large, "more than " + std::to_string(limits::key_statements_max) + " key statements");
+  for (const auto& s : statements) {
+    if (!genuine(s)) return fail(errc::mismatch, "a key statement that is not signed by the key that it is about", s.key.to_string());
+    if (s.what == key_statement::kind::revoke && s.key == key()) return fail(errc::refused, "this key was revoked: sign with another", s.key.to_string());
+  }
+  statements_ = std::move(statements);
+  return base::ok();
+}
+
 base::result<pending> signer::prepare(content c, base::wall_time now, std::optional<uint64_t> broadcast_unix_ms) {
   if (auto wrong = fault(c); !wrong.empty()) return fail(errc::invalid_argument, std::move(wrong), c.stream_id);
   if (c.stream_id != state_.stream_id) return fail(errc::invalid_argument, "this signer signs " + state_.stream_id, c.stream_id);
@@ -89,7 +100,7 @@ base::result<pending> signer::prepare(content c, base::wall_time now, std::optio
   }
 
   auto own = std::make_shared<const content>(c);
-  signed_manifest made{std::move(c), {std::move(a)}};
+  signed_manifest made{std::move(c), {std::move(a)}, statements_};
   auto payload = encode(made);
   return pending{state_, std::move(made), verified<content>(std::move(own)), id, std::move(payload), again};
 }

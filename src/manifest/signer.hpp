@@ -30,6 +30,10 @@ public:
   /// Errors: invalid_argument if the state is of another key.
   [[nodiscard]] static base::result<signer> make(crypto::signing_key key, signer_state state);
 
+  /// What every manifest from now on carries about keys: at most key_statements_max. Errors: too_large, mismatch (one is not
+  /// genuine), refused (one revokes the key of this signer).
+  [[nodiscard]] base::result<void> carry(std::vector<key_statement> statements);
+
   /// Signs one content. An epoch gets one content of whole chunks; one with damaged or missing chunks may be followed once
   /// by one that is whole and agrees with it; an equal content may be attested again. Errors: invalid_argument (the content
   /// breaks a rule, or is of another stream), refused (it would contradict what was signed, or is too old to tell).
@@ -43,6 +47,7 @@ private:
 
   crypto::signing_key key_;
   signer_state state_;
+  std::vector<key_statement> statements_;
 };
 
 /// True if one honest signer may have signed both: `later` signed after `earlier`, about chunks that overlap.

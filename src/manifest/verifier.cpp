@@ -21,9 +21,9 @@ std::string in_seconds(int64_t ms) {
 } // namespace
 
 std::string_view name(refusal_reason r) {
-  static constexpr std::string_view names[refusal_reason_count] = {"malformed",    "too_large", "wrong_stream", "wrong_group", "untrusted",
+  static constexpr std::string_view names[refusal_reason_count] = {"malformed",    "too_large", "wrong_stream", "wrong_group", "untrusted", "key_revoked",
                                                                    "bad_signature", "equivocation", "fork", "rollback",
-                                                                   "stale",        "from_future", "unknown_manifest"};
+                                                                   "stale",        "from_future", "key_statement", "unknown_manifest"};
   return names[static_cast<size_t>(r)];
 }
 
@@ -37,6 +37,8 @@ std::vector<std::pair<std::string, uint64_t>> verifier_counters::list() const {
                                                     {"attestations", attestations},
                                                     {"sequences_missed", sequences_missed},
                                                     {"chains_restarted", chains_restarted},
+                                                    {"keys_rotated", keys_rotated},
+                                                    {"keys_revoked", keys_revoked},
                                                     {"disagreements", disagreements},
                                                     {"evicted", evicted}};
   for (size_t i = 0; i < refused.size(); ++i)
@@ -71,6 +73,7 @@ outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now, 
       return out;
     }
     if (elsewhere(whole->content)) return out;
+    follow(out, whole->key_statements);
     const auto id = manifest_id(whole->content);
     const auto* here = find_held(id);
     const auto what = here != nullptr ? here->what : std::make_shared<const content>(std::move(whole->content));
@@ -87,13 +90,39 @@ outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now, 
   return out;
 }
 
+/// Before the attestations: the object may be the first that a new key signed. A statement of a key that is not trusted is not for
+/// us, and no fault: the leader says the same to all.
+void verifier::follow(outcome& out, const std::vector<key_statement>& statements) {
+  // One may make the next one's key trusted, in whichever order they stand.
+  for (size_t round = 0; round < statements.size(); ++round) {
+    bool changed = false;
+    for (const auto& s : statements) {
+      if (trust_.follows(s) || !trust_.trusts(s.key)) continue;
+      const bool said = std::ranges::any_of(out.refusals, [&](const refusal& r) { return r.signer == s.key; });
+      if (said) continue;
+      if (!genuine(s)) {
+        refuse(out, refusal_reason::bad_signature, "a key statement in the name of " + trust_.name(s.key) + " is not signed by the keys it names", s.key);
+        continue;
+      }
+      if (const auto done = trust_.follow(s); !done) {
+        refuse(out, refusal_reason::key_statement, done.error().message(), s.key);
+        continue;
+      }
+      ++(s.what == key_statement::kind::rotate ? counters_.keys_rotated : counters_.keys_revoked);
+      out.followed.push_back(s);
+      changed = true;
+    }
+    if (!changed) return;
+  }
+}
+
 void verifier::judge(outcome& out, const crypto::digest& id, std::shared_ptr<const content> what, const std::vector<attestation>& said,
                      base::wall_time now) {
   bool any = false;
   for (const auto& a : said) any = judge_one(out, id, what, a, now) || any;
   if (out.accepted) {
     ++counters_.accepted;
-  } else if (out.refusals.empty()) {
+  } else if (out.refusals.empty() && out.followed.empty()) {
     out.duplicate = true;
     ++counters_.duplicates;
   }
@@ -104,6 +133,10 @@ void verifier::judge(outcome& out, const crypto::digest& id, std::shared_ptr<con
 
 bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a,
                          base::wall_time now) {
+  if (trust_.revoked(a.signer)) {
+    refuse(out, refusal_reason::key_revoked, "signed by " + a.signer.to_string() + ", which was revoked", a.signer);
+    return false;
+  }
   const bool first_use = trust_.awaits_first();
   if (!first_use && !trust_.trusts(a.signer)) {
     refuse(out, refusal_reason::untrusted, "signed by " + a.signer.to_string() + ", which is not trusted", a.signer);
@@ -293,11 +326,13 @@ std::vector<verifier::candidate> verifier::candidates(uint64_t index) const {
     const auto& entry = what->at(index);
     const bool damaged = entry.state == chunk_state::damaged;
     for (const auto& v : voices) {
-      if (v.contested) continue;
+      // What a key signed before it was revoked counts no more either: its thief chooses the time that he states.
+      if (v.contested || !trust_.trusts(v.said.signer)) continue;
       auto same = std::ranges::find_if(found, [&](const candidate& c) { return c.chunk.digest == entry.digest && c.chunk.damaged == damaged; });
       if (same == found.end())
         same = found.insert(found.end(), {{entry.digest, damaged, v.said.signer, 0, what->epoch_id, id}, {}, arrival});
-      if (std::ranges::find(same->signers, v.said.signer) == same->signers.end()) same->signers.push_back(v.said.signer);
+      const auto owner = trust_.owner(v.said.signer);
+      if (std::ranges::find(same->signers, owner) == same->signers.end()) same->signers.push_back(owner);
     }
   }
   return found;

@@ -15,6 +15,7 @@
 #include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "manifest/attestation.hpp"
+#include "manifest/subscriber_state.hpp"
 #include "manifest/trust_set.hpp"
 #include "manifest/verified.hpp"
 
@@ -27,12 +28,14 @@ enum class refusal_reason : uint8_t {
   wrong_stream,     ///< about another stream id
   wrong_group,      ///< in another group than that of its epoch
   untrusted,        ///< by a key that is not trusted
+  key_revoked,      ///< by a key that was trusted, or would be, and whose word counts no more
   bad_signature,    ///< the signature does not verify
   equivocation,     ///< this signer signed another content of these chunks: neither counts any more; see evidence()
   fork,             ///< this signer's chain has another attestation at this place; see evidence()
   rollback,         ///< older than what is remembered: a replay, or too late to be of use
   stale,            ///< signed longer ago than age_max
   from_future,      ///< signed further ahead of our clock than ahead_max
+  key_statement,    ///< of a trusted key, and not to be followed: another successor was named before, or too many in a row
   unknown_manifest, ///< attests a manifest that is not here: fetch object 0 of the group, then this one again
 };
 inline constexpr size_t refusal_reason_count = static_cast<size_t>(refusal_reason::unknown_manifest) + 1;
@@ -85,6 +88,7 @@ struct outcome {
     uint64_t sequences_missed = 0; ///< attestations between the newest known of these signers and these
   };
   std::optional<taken> accepted; ///< at least one new attestation of a trusted signer holds
+  std::vector<key_statement> followed; ///< what changed whom we trust: say so
   bool duplicate = false;        ///< nothing new, nothing wrong
   std::vector<refusal> refusals;
 };
@@ -106,6 +110,8 @@ struct verifier_counters {
   uint64_t attestations = 0;      ///< taken
   uint64_t sequences_missed = 0;
   uint64_t chains_restarted = 0;
+  uint64_t keys_rotated = 0;      ///< statements that were followed
+  uint64_t keys_revoked = 0;
   uint64_t disagreements = 0;     ///< trusted signers whose whole chunks differ
   uint64_t evicted = 0;           ///< manifests that left because of a bound
   std::array<uint64_t, refusal_reason_count> refused{};
@@ -133,6 +139,8 @@ public:
   size_t signers_of(uint64_t index) const;
   size_t signers_required() const { return config_.signers_required; }
 
+  /// What a successor of this process must know.
+  subscriber_state state() const { return {stream_id_, trust_.followed()}; }
   const std::string& stream_id() const { return stream_id_; }
   const trust_set& trust() const { return trust_; }
   const verifier_counters& counters() const { return counters_; }
@@ -167,6 +175,7 @@ private:
   using known_map = std::multimap<uint64_t, held>; ///< by chunk_start_index
 
   refusal& refuse(outcome& out, refusal_reason why, std::string text, std::optional<crypto::verifying_key> signer = {});
+  void follow(outcome& out, const std::vector<key_statement>& statements);
   void judge(outcome& out, const crypto::digest& id, std::shared_ptr<const content> what, const std::vector<attestation>& said,
              base::wall_time now);
   bool judge_one(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a,

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "actors/topology/common.hpp"
 #include "base/file.hpp"
@@ -12,6 +13,7 @@
 #include "hls/sidecar.hpp"
 #include "hls/verify.hpp"
 #include "manifest/attestation.hpp"
+#include "manifest/trust_file.hpp"
 #include "manifest/verifier.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
@@ -24,6 +26,7 @@ namespace {
 struct verify_config {
   std::vector<std::string> path;
   std::vector<std::string> trust;
+  std::filesystem::path trust_file;
   size_t min_signers = 1;
   bool allow_unverified = false;
   std::filesystem::path network_secret_file;
@@ -42,13 +45,42 @@ private:
   size_t count_ = 0;
 };
 
-base::result<manifest::trust_set> trust_of(const verify_config& config) {
-  manifest::trust_set trust;
-  for (const auto& text : config.trust) {
-    if (const auto added = trust.add(text); !added) return base::fail(actors::about_setting(added.error(), "--trust"));
+/// Whose word counts, as --trust and --trust-file say it.
+class trusted {
+public:
+  static base::result<trusted> of(const verify_config& config) {
+    trusted out;
+    for (const auto& text : config.trust)
+      if (const auto added = out.named_.add(text); !added) return base::fail(actors::about_setting(added.error(), "--trust"));
+    if (config.trust_file.empty()) return out;
+    auto file = manifest::load_trust_file(config.trust_file.string());
+    if (!file) return base::fail(actors::about_setting(file.error(), "--trust-file"));
+    out.file_ = std::move(file).value();
+    return out;
   }
-  return trust;
-}
+
+  /// Nobody was named: neither by an option nor in a file.
+  bool nobody() const { return named_.size() == 0 && !file_; }
+  /// Of one stream: a trust file names keys for each. Errors: too_large.
+  base::result<manifest::trust_set> in(const std::string& stream_id) const {
+    auto out = named_;
+    if (file_) {
+      EC_TRYV(manifest::apply(*file_, stream_id, out));
+    }
+    return out;
+  }
+  /// Keys that could count for one stream or another.
+  size_t most() const {
+    size_t count = named_.size();
+    if (file_)
+      for (const auto& rule : file_->rules) count += rule.keys.size();
+    return count;
+  }
+
+private:
+  manifest::trust_set named_;
+  std::optional<manifest::trust_file> file_;
+};
 
 /// The chunk digest of a segment's bytes: what manifests list.
 crypto::digest digest_of(const hls::manifest_record& r, const base::bytes& bytes) {
@@ -63,7 +95,7 @@ crypto::digest digest_of(const hls::manifest_record& r, const base::bytes& bytes
 }
 
 /// Proves every listed segment: a manifest that a trusted key signed lists the digest of exactly these bytes.
-size_t prove_segments(const std::string& dir, const manifest::trust_set& trust, size_t min_signers, findings& wrong) {
+size_t prove_segments(const std::string& dir, const trusted& trust, size_t min_signers, findings& wrong) {
   const auto records = hls::manifest_log::read(dir);
   const auto playlist_text = base::read_file(dir + "/" + hls::playlist_file_name, base::limits::hls_playlist_bytes_max);
   const auto sidecar_text = base::read_file(dir + "/" + hls::sidecar_file_name, base::limits::hls_sidecar_bytes_max);
@@ -89,7 +121,12 @@ size_t prove_segments(const std::string& dir, const manifest::trust_set& trust, 
       wrong.add(s.file, "its manifest cannot be read: " + (decoded ? "it holds no content" : decoded.error().message()));
       continue;
     }
-    manifest::verifier verifier(m->content.stream_id, trust, {.signers_required = min_signers});
+    const auto counts = trust.in(m->content.stream_id);
+    if (!counts) {
+      wrong.add(s.file, counts.error().message());
+      continue;
+    }
+    manifest::verifier verifier(m->content.stream_id, counts.value(), {.signers_required = min_signers});
     const auto outcome = verifier.accept(base::as_span(r.manifest), base::wall_now());
     if (!outcome.accepted) {
       wrong.add(s.file, "its manifest does not count: " + (outcome.refusals.empty() ? std::string("unknown") : outcome.refusals.front().text));
@@ -115,7 +152,7 @@ size_t prove_segments(const std::string& dir, const manifest::trust_set& trust, 
   return proven;
 }
 
-bool verify_directory(const std::string& dir, const verify_config& config, const manifest::trust_set& trust, findings& wrong) {
+bool verify_directory(const std::string& dir, const verify_config& config, const trusted& trust, findings& wrong) {
   const auto digest = [](std::span<const uint8_t> bytes) { return crypto::blake3(bytes).hex(); };
   const auto report = hls::verify_directory(dir, digest, {.allow_unverified = config.allow_unverified});
   if (!report) {
@@ -126,13 +163,13 @@ bool verify_directory(const std::string& dir, const verify_config& config, const
   for (const auto& f : r.findings) wrong.add(f.about, f.text);
   std::string line = dir + ": " + std::to_string(r.listed) + " segments listed, " + std::to_string(r.right) + " intact, " +
                      std::to_string(r.verified) + " verified when written, " + std::to_string(r.damaged) + " damaged";
-  if (!config.trust.empty()) line += ", " + std::to_string(prove_segments(dir, trust, config.min_signers, wrong)) + " proven by trusted keys";
-  else line += " (with --trust the signed manifests are checked too)";
+  if (!trust.nobody()) line += ", " + std::to_string(prove_segments(dir, trust, config.min_signers, wrong)) + " proven by trusted keys";
+  else line += " (with --trust or --trust-file the signed manifests are checked too)";
   std::printf("%s\n", line.c_str());
   return true;
 }
 
-void verify_manifest(const std::string& file, const verify_config& config, const manifest::trust_set& trust, findings& wrong) {
+void verify_manifest(const std::string& file, const verify_config& config, const trusted& trust, findings& wrong) {
   const auto bytes = base::read_file(file, base::limits::manifest_bytes_max);
   if (!bytes) return wrong.add(file, bytes.error().message());
   const auto decoded = manifest::decode(bytes.value());
@@ -144,8 +181,10 @@ void verify_manifest(const std::string& file, const verify_config& config, const
     static_cast<unsigned long long>(m->content.end_index() - 1));
   for (const auto& a : m->attestations)
     std::printf("signer     %s, sequence %llu\n", a.signer.to_string().c_str(), static_cast<unsigned long long>(a.sequence));
-  if (config.trust.empty()) return wrong.add(file, "no --trust KEY was given: nobody's signature counts");
-  manifest::verifier verifier(m->content.stream_id, trust);
+  if (trust.nobody()) return wrong.add(file, "no --trust KEY or --trust-file FILE was given: nobody's signature counts");
+  const auto counts = trust.in(m->content.stream_id);
+  if (!counts) return wrong.add(file, counts.error().message());
+  manifest::verifier verifier(m->content.stream_id, counts.value());
   const auto outcome = verifier.accept(bytes.value(), base::wall_now());
   for (const auto& r : outcome.refusals) wrong.add(file, r.text);
   const auto signers = outcome.accepted ? outcome.accepted->signers.size() : 0;
@@ -167,6 +206,7 @@ int cmd_verify(const std::vector<std::string>& args) {
     std::vector<setting<verify_config>> all = {
       make_setting("path", "PATH...", "HLS directories, files of objects, manifests", &verify_config::path),
       make_setting("trust", "KEY", "ed25519:<hex> of a signer whose word counts", &verify_config::trust),
+      make_setting("trust-file", "FILE", "JSON: whose word counts for which streams, and which keys are revoked; adds to --trust", &verify_config::trust_file),
       make_setting("min-signers", "K", "trusted keys that must have signed what lists a chunk (1)", &verify_config::min_signers),
       make_setting("network-secret-file", "FILE", "secret that the keys of a file of objects are derived from, beside the stream id",
         &verify_config::network_secret_file),
@@ -182,11 +222,11 @@ int cmd_verify(const std::vector<std::string>& args) {
     print_error(help.name, "what should be checked? Give an HLS directory, a file of objects or a manifest");
     return exit_usage;
   }
-  if (config.min_signers == 0 || (config.min_signers > 1 && config.trust.size() < config.min_signers)) {
+  const auto trust = trusted::of(config);
+  if (config.min_signers == 0 || (config.min_signers > 1 && trust && trust.value().most() < config.min_signers)) {
     print_error(help.name, "--min-signers takes a number from 1 to that of the trusted keys, not " + std::to_string(config.min_signers));
     return exit_usage;
   }
-  const auto trust = trust_of(config);
   if (!trust) {
     print_error(help.name, trust.error().message());
     return exit_usage;
@@ -201,7 +241,12 @@ int cmd_verify(const std::vector<std::string>& args) {
   for (const auto& path : config.path) {
     if (std::filesystem::is_directory(path)) verify_directory(path, config, trust.value(), wrong);
     else if (is_object_file(path))
-      verify_object_file(path, config.trust.empty() ? manifest::trust_set::first_use() : trust.value(), config.min_signers, secret.value(), say);
+      verify_object_file(path,
+        [&](const std::string& stream_id) -> base::result<manifest::trust_set> {
+          if (trust.value().nobody()) return manifest::trust_set::first_use();
+          return trust.value().in(stream_id);
+        },
+        config.min_signers, secret.value(), say);
     else verify_manifest(path, config, trust.value(), wrong);
   }
   std::printf("%s\n", wrong.count() == 0 ? "all is right" : (std::to_string(wrong.count()) + " things are wrong").c_str());

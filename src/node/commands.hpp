@@ -8,6 +8,7 @@
 namespace ec::node {
 
 int cmd_keygen(const std::vector<std::string>& args);
+int cmd_key(const std::vector<std::string>& args);
 int cmd_publish(const std::vector<std::string>& args);
 int cmd_subscribe(const std::vector<std::string>& args);
 int cmd_verify(const std::vector<std::string>& args);

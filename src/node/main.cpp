@@ -22,6 +22,7 @@ constexpr command commands[] = {
   {"moq-subscribe", ec::node::cmd_subscribe, "take manifests and objects from peers, verify, write HLS"},
   {"run", ec::node::cmd_run, "run the role that a config file describes"},
   {"keygen", ec::node::cmd_keygen, "make a signing key"},
+  {"key", ec::node::cmd_key, "show a signing key, rotate it to a new one, revoke it"},
   {"verify", ec::node::cmd_verify, "check an HLS directory, a file of objects or a manifest against keys"},
   {"simulate-tuner", ec::node::cmd_simulate_tuner, "be an HDHomeRun tuner with a test broadcast or a capture"},
 };

@@ -40,9 +40,10 @@ private:
   size_t count_ = 0;
 };
 
-base::result<object::file_checker> checker_of(const std::string& stream_id, const manifest::trust_set& trust, size_t min_signers,
+base::result<object::file_checker> checker_of(const std::string& stream_id, const trust_for& trust_in, size_t min_signers,
   const std::vector<uint8_t>& network_secret) {
   EC_TRY(const auto id, identity::stream_id::parse(stream_id));
+  EC_TRY(const auto trust, trust_in(stream_id));
   EC_TRY(auto cipher, object::stream_cipher::make(stream_id, network_secret));
   return object::file_checker(std::move(cipher), manifest::verifier(stream_id, trust, {.signers_required = min_signers}), id.profile());
 }
@@ -56,7 +57,7 @@ bool is_object_file(const std::string& path) {
   return front && front.value().text() == object::object_file_magic;
 }
 
-void verify_object_file(const std::string& path, const manifest::trust_set& trust, size_t min_signers,
+void verify_object_file(const std::string& path, const trust_for& trust, size_t min_signers,
   const std::vector<uint8_t>& network_secret, const say_wrong& wrong) {
   teller tell(path, wrong);
   auto file = base::input_file::open(path);
@@ -101,9 +102,10 @@ void verify_object_file(const std::string& path, const manifest::trust_set& trus
     path.c_str(), static_cast<ull>(totals.chunks_right), static_cast<ull>(totals.bytes_right), static_cast<ull>(totals.damaged_right),
     static_cast<ull>(totals.groups_wrong), static_cast<ull>(totals.records), static_cast<ull>(totals.pieces), static_cast<ull>(totals.manifests));
   if (!checker) return;
+  const auto named = trust(reader.stream_id());
   for (const auto& key : checker->signers())
     std::printf("%s: signed by %s%s\n", path.c_str(), key.to_string().c_str(),
-      trust.awaits_first() ? ", which no --trust names: whether it is the right key only you know" : "");
+      named && named.value().awaits_first() ? ", which no --trust names: whether it is the right key only you know" : "");
 }
 
 } // namespace ec::node

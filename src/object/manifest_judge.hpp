@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/keys.hpp"
+#include "manifest/subscriber_state.hpp"
 #include "object/receiver_types.hpp"
 
 namespace ec::object {
@@ -43,6 +44,7 @@ struct refused_manifest {
 struct judgement {
   std::optional<accepted_manifest> accepted;
   std::vector<refused_manifest> refused;
+  std::vector<manifest::key_statement> followed = {}; ///< what changed whose word counts
 };
 
 /// Who stands for one chunk.
@@ -63,6 +65,8 @@ public:
   virtual standing standing_of(uint64_t index) const = 0;
   /// Whether the word of this signer counts now.
   virtual bool trusts(const crypto::verifying_key& signer) const = 0;
+  /// What must outlive this process. A judge that learns nothing has nothing to keep.
+  virtual manifest::subscriber_state state() const { return {}; }
 };
 
 } // namespace ec::object

@@ -91,6 +91,10 @@ std::optional<proof> proofs::merged(uint64_t index, const crypto::digest& digest
     const auto take = [&](const base::bytes& payload) {
       const auto read = manifest::decode(payload);
       if (!read) return;
+      if (const auto* whole = std::get_if<manifest::signed_manifest>(&read.value()))
+        for (const auto& s : whole->key_statements)
+          if (all.key_statements.size() < limits::key_statements_max && std::ranges::find(all.key_statements, s) == all.key_statements.end() && manifest::genuine(s))
+            all.key_statements.push_back(s);
       for (const auto& a : attestations_in(read.value())) {
         const auto same = [&](const manifest::attestation& other) { return other.signer == a.signer; };
         if (all.attestations.size() >= limits::manifest_attestations_max || !counts(a.signer) || std::ranges::any_of(all.attestations, same)) continue;

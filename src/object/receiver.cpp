@@ -280,10 +280,10 @@ void receiver::refuse(source_id source, std::string_view track, uint64_t group, 
   count(why);
   if (text.empty()) return;
   // One line for each kind of fault of one source in one group: an attacker does not fill the log.
-  uint32_t* told = nullptr;
+  uint64_t* told = nullptr;
   if (const auto it = groups_.find(group); it != groups_.end() && it->second.parts.contains(source)) told = &it->second.parts[source].told;
   else if (const auto known = sources_.find(source); known != sources_.end()) told = &known->second.told;
-  const uint32_t bit = uint32_t{1} << static_cast<unsigned>(why);
+  const uint64_t bit = uint64_t{1} << static_cast<size_t>(why);
   if (told == nullptr || (*told & bit) != 0) return;
   *told |= bit;
   out.push_back(reject{source, track, group, object, why, std::move(text)});

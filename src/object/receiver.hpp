@@ -70,7 +70,7 @@ private:
     bool reset[2] = {};
     uint32_t asked[2] = {};       ///< fetches sent
     uint32_t faults = 0;          ///< objects refused
-    uint32_t told = 0;            ///< a bit for each refusal that was reported
+    uint64_t told = 0;            ///< a bit for each refusal that was reported
     std::optional<uint64_t> head_pts; ///< of its head on track `chunks`
     std::optional<std::string> publisher; ///< of its damaged version, once its head came
   };
@@ -103,7 +103,7 @@ private:
   struct source_state {
     std::array<uint32_t, 3> faults{}; ///< by source_score::fault, since they were weighed last
     uint32_t rank = 0;                ///< asked the earlier the lower
-    uint32_t told = 0;                ///< a bit for each refusal outside of a known group that was reported
+    uint64_t told = 0;                ///< a bit for each refusal outside of a known group that was reported
     bool gave[2] = {};                ///< anything at all: objects, manifests
     bool useful[2] = {};              ///< something that counted
   };

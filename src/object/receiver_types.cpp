@@ -6,9 +6,10 @@ std::string_view name(refusal r) {
   static constexpr std::string_view names[refusal_count] = {
     "unknown_source", "late", "refused_group", "bad_object_id", "malformed_head", "malformed_tail", "malformed_piece", "wrong_key",
     "wrong_profile", "unauthentic_piece", "wrong_nonce", "piece_mismatch", "chunk_mismatch", "head_mismatch", "republished", "head_missing",
-    "versions_full", "waiting_full", "manifest_malformed", "manifest_too_large", "manifest_untrusted", "manifest_bad_signature",
+    "versions_full", "waiting_full", "manifest_malformed", "manifest_too_large", "manifest_untrusted", "manifest_key_revoked", "manifest_bad_signature",
     "manifest_wrong_stream", "manifest_wrong_group", "manifest_equivocation", "manifest_fork", "manifest_rollback", "manifest_stale", "manifest_from_future",
-    "manifest_unknown"};
+    "manifest_key_statement", "manifest_unknown"};
+  static_assert(refusal_count <= 64, "the receiver keeps a bit for each");
   return names[static_cast<size_t>(r)];
 }
 

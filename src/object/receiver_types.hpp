@@ -15,6 +15,7 @@
 #include "base/limits.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/keys.hpp"
+#include "manifest/key_statement.hpp"
 #include "object/assembly.hpp"
 #include "object/format.hpp"
 
@@ -72,6 +73,7 @@ enum class refusal : uint8_t {
   manifest_malformed,
   manifest_too_large,
   manifest_untrusted,
+  manifest_key_revoked,  ///< by a key whose word counts no more
   manifest_bad_signature,
   manifest_wrong_stream,
   manifest_wrong_group,  ///< in another group than that of its epoch
@@ -80,6 +82,7 @@ enum class refusal : uint8_t {
   manifest_rollback,     ///< older than what is remembered
   manifest_stale,        ///< signed too long ago
   manifest_from_future,  ///< signed ahead of our clock
+  manifest_key_statement, ///< a trusted key's statement that is not to be followed
   manifest_unknown,      ///< attests a manifest that is not here: object 0 of its group is needed
 };
 inline constexpr size_t refusal_count = static_cast<size_t>(refusal::manifest_unknown) + 1;
@@ -161,6 +164,12 @@ struct manifest_accepted {
   bool chain_restarted = false; ///< the signer began a new chain: it lost its state, say so
 };
 
+/// A statement of a trusted key was followed: whom we trust is not what it was.
+struct key_changed {
+  source_id source = 0;
+  manifest::key_statement said;
+};
+
 /// A chunk has waited a whole patience for further signers. Said once for each run of such chunks, and counted for every one.
 struct too_few_signers {
   uint64_t index = 0;
@@ -196,7 +205,8 @@ struct stop {
   std::string text;
 };
 
-using action = std::variant<deliver, fetch, skip, reject, manifest_accepted, too_few_signers, evidence, cut_off, frozen, stop>;
+using action =
+  std::variant<deliver, fetch, skip, reject, manifest_accepted, key_changed, too_few_signers, evidence, cut_off, frozen, stop>;
 using actions = std::vector<action>;
 
 /// Totals since start.

@@ -11,6 +11,8 @@ refusal refusal_of(manifest::refusal_reason why) {
   case wrong_stream: return refusal::manifest_wrong_stream;
   case wrong_group: return refusal::manifest_wrong_group;
   case untrusted: return refusal::manifest_untrusted;
+  case key_revoked: return refusal::manifest_key_revoked;
+  case key_statement: return refusal::manifest_key_statement;
   case bad_signature: return refusal::manifest_bad_signature;
   case equivocation: return refusal::manifest_equivocation;
   case fork: return refusal::manifest_fork;
@@ -27,6 +29,7 @@ refusal refusal_of(manifest::refusal_reason why) {
 judgement verifier_judge::judge(uint64_t group, uint64_t, const base::bytes& payload, base::wall_time now) {
   auto found = verifier_.accept(payload, now, group);
   judgement out;
+  out.followed = std::move(found.followed);
   if (found.accepted && !found.accepted->signers.empty()) {
     const auto& content = *found.accepted->content;
     out.accepted = accepted_manifest{content.epoch_id,        content.chunk_start_index, content.chunks.size(), found.accepted->signers.front(),

@@ -15,6 +15,8 @@ public:
   standing standing_of(uint64_t index) const override { return {verifier_.signers_of(index), verifier_.signers_required()}; }
   bool trusts(const crypto::verifying_key& signer) const override { return verifier_.trust().trusts(signer); }
 
+  manifest::subscriber_state state() const override { return verifier_.state(); }
+
   /// Its counters, trusted keys and evidence.
   const manifest::verifier& verifier() const { return verifier_; }
 

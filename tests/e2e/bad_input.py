@@ -41,7 +41,7 @@ class Table:
                 self.named.setdefault(command, set()).add(str(a)[2:].split("=")[0])
         home = {**os.environ, "XDG_STATE_HOME": self.path("state")}
         try:
-            done = subprocess.run([self.binary, command, *map(str, args)], capture_output=True, text=True, timeout=10,
+            done = subprocess.run([self.binary, *command.split(), *map(str, args)], capture_output=True, text=True, timeout=10,
                                   stdin=subprocess.DEVNULL, env=home)
         except subprocess.TimeoutExpired:
             self.fail(command, args, "did not end")
@@ -61,7 +61,7 @@ class Table:
         self.failures.append(f"{command} {' '.join(map(str, args))}: {why}")
 
     def options(self, command):
-        text = subprocess.run([self.binary, command, "--help"], capture_output=True, text=True).stdout
+        text = subprocess.run([self.binary, *command.split(), "--help"], capture_output=True, text=True).stdout
         return re.findall(r"^  --([a-z-]+)", text, re.M)
 
     def complete(self, command):
@@ -71,7 +71,7 @@ class Table:
 
 
 def every_command(t):
-    for command in ("keygen", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
+    for command in ("key show", "key rotate", "key revoke", "keygen", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
         t.row(command, ["--nonsense"], USAGE, "--nonsense", "--help")
         t.row(command, ["--log-level", "loud"], USAGE, "--log-level", "loud")
         t.row(command, ["--log-format", "xml"], USAGE, "--log-format", "xml")
@@ -85,6 +85,31 @@ def keygen(t):
     t.row("keygen", ["--out", t.path("there.key", b"x")], USAGE, "there.key", "never written over")
     t.row("keygen", ["--out", t.path("nowhere/a.key")], FAILED, "nowhere/a.key")
     assert open(t.path("there.key"), "rb").read() == b"x", "keygen wrote over a file"
+
+
+def key(t, good_key):
+    statement = t.path("good.revoked")
+    t.row("key", [], USAGE, "show FILE")
+    t.row("key", ["turn"], USAGE, "turn", "rotate")
+    t.row("key show", [], USAGE, "FILE")
+    t.row("key show", ["/nowhere.key"], USAGE, "/nowhere.key")
+    t.row("key show", [t.path("garbage.key", b"not a key\n")], USAGE, "garbage.key")
+    t.row("key show", [t.path("half.json", b'{"key_statement":"revoke"}')], NOT_VERIFIED, "half.json")
+    t.complete("key show")
+    for out in ([], ["--out", t.path("next.key")]):
+        t.row("key rotate", out, USAGE, "--key")
+    t.row("key rotate", ["--key", good_key], USAGE, "--out")
+    t.row("key rotate", ["--key", "/nowhere.key", "--out", t.path("next.key")], USAGE, "/nowhere.key")
+    t.row("key rotate", ["--key", good_key, "--out", t.path("there.key", b"x")], USAGE, "there.key", "exists")
+    t.row("key rotate", ["--key", good_key, "--out", t.path("next.key"), "--statement", "/nowhere/s"], FAILED, "/nowhere/s")
+    assert not os.path.exists(t.path("next.key")) and not os.path.exists(t.path("there.key.statement")), "half a rotation was left behind"
+    t.complete("key rotate")
+    t.row("key revoke", ["--statement", statement], USAGE, "--key")
+    t.row("key revoke", ["--key", good_key], USAGE, "--statement")
+    t.row("key revoke", ["--key", "/nowhere.key", "--statement", statement], USAGE, "/nowhere.key")
+    t.row("key revoke", ["--key", good_key, "--statement", t.path("there", b"x")], USAGE, "there", "exists")
+    t.complete("key revoke")
+    subprocess.run([t.binary, "key", "revoke", "--key", good_key, "--statement", statement], check=True, capture_output=True)
 
 
 def publish(t, good_key):
@@ -115,6 +140,10 @@ def publish(t, good_key):
     bad(["--publish-manifests", "--key", "/nowhere.key"], USAGE, "--key", "/nowhere.key")
     bad(["--publish-manifests", "--key", t.path("garbage.key", b"not a key\n")], USAGE, "--key", "garbage.key")
     bad(["--publish-manifests", "--key", t.path("open.key", open(good_key, "rb").read(), 0o644)], USAGE, "open.key", "chmod")
+    bad(["--publish-manifests", "--key", good_key, "--key-statement", "/nowhere.statement"], USAGE, "--key-statement", "/nowhere.statement")
+    bad(["--publish-manifests", "--key", good_key, "--key-statement", t.path("garbage.key")], USAGE, "--key-statement", "garbage.key")
+    bad(["--publish-manifests", "--key", good_key, "--key-statement", t.path("good.revoked")], USAGE, "--key-statement", "revoked")
+    bad(["--key-statement", t.path("good.revoked")], USAGE, "--key-statement", "--publish-manifests")
     bad(["--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
     bad(["--network-secret-file", t.path("short.secret", b"abc\n")], USAGE, "short.secret", "16")
     bad(["--startup-delay-ms", "-1"], USAGE, "--startup-delay-ms")
@@ -155,6 +184,14 @@ def subscribe(t):
     bad(["--require-manifest=x"], USAGE, "--require-manifest")
     for key in ("ed25519:12", "rsa:" + "11" * 32, "ed25519:" + "zz" * 32, "ed25519:" + "00" * 32):
         bad(["--trust", key], USAGE, "--trust")
+    for trust, says in ((b"{", "line"), (b'{"version": 2, "trust": []}', '"version"'), (b'{"version": 1, "trust": []}', '"trust"'),
+                        (b'{"version": 1, "trust": [{"streams": "*"}]}', '"trust[0].keys"'),
+                        (b'{"version": 1, "trust": [{"streams": "ec/*/x", "keys": ["%s"]}]}' % KEY.encode(), '"trust[0].streams"'),
+                        (b'{"version": 1, "trust": [{"streams": "ec/stream/v1/broadcast/*", "keys": ["%s"]}]}' % KEY.encode(), STREAM)):
+        bad(["--trust-file", t.path("trust.json", trust)], USAGE, "--trust-file", "trust.json", says)
+    bad(["--trust-file", "/nowhere.json"], USAGE, "--trust-file", "/nowhere.json")
+    bad(["--require-manifest", "--state-dir", t.path("a-file", b"x")], USAGE, "--state-dir", "a-file")
+    bad(["--require-manifest", "--state-dir", "/proc/state"], USAGE, "--state-dir", "/proc/state")
     for value in ("0", "two", "-1"):
         bad(["--min-signers", value], USAGE, "--min-signers")
     bad(["--trust", KEY, "--min-signers", "2"], USAGE, "--min-signers")
@@ -205,6 +242,8 @@ def verify(t):
     t.row("verify", [t.path("garbage", b"garbage")], NOT_VERIFIED, "garbage")
     t.row("verify", [t.path("nothing", b"")], NOT_VERIFIED, "nothing")
     t.row("verify", ["--trust", "ed25519:12", t.path("garbage")], USAGE, "--trust")
+    t.row("verify", ["--trust-file", "/nowhere.json", t.path("garbage")], USAGE, "--trust-file", "/nowhere.json")
+    t.row("verify", ["--trust-file", t.path("trust.json", b"[]"), t.path("garbage")], USAGE, "--trust-file", "trust.json")
     t.row("verify", ["--min-signers", "two", t.path("garbage")], USAGE, "--min-signers")
     t.row("verify", ["--network-secret-file", "/nowhere.secret", t.path("garbage")], USAGE, "/nowhere.secret")
     t.row("verify", ["--allow-unverified=x", t.path("garbage")], USAGE, "--allow-unverified")
@@ -247,6 +286,7 @@ def main():
     every_command(t)
     keygen(t)
     t.complete("keygen")
+    key(t, good_key)
     publish(t, good_key)
     subscribe(t)
     simulate_tuner(t)

@@ -58,12 +58,16 @@ class Mesh:
         shutil.rmtree(self.dir, ignore_errors=True)
         return False
 
+    def env(self, name):
+        """A home of its own for each process; a restart under the same name finds its state."""
+        return {**os.environ, "XDG_STATE_HOME": str(self.dir / f"{name}-home")}
+
     def start(self, name, *args, stdin=None, wrapper=(), program=None):
         # A name that is started again goes on with its files: what it said before still counts.
         out = open(self.dir / f"{name}.out", "ab")
         log = open(self.dir / f"{name}.log", "ab")
         command = [*wrapper, program or self.binary, *map(str, args)]
-        process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=log)
+        process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=log, env=self.env(name))
         self.running.append((name, process))
         return process
 
@@ -74,9 +78,9 @@ class Mesh:
         while time.monotonic() < until:
             if path.exists() and path.read_text().strip():
                 return path.read_text().strip()
-            for n, process in self.running:
-                if n == name and process.poll() is not None:
-                    raise AssertionError(f"{name} ended with {process.returncode} before it was up")
+            newest = [process for n, process in self.running if n == name][-1]
+            if newest.poll() is not None:
+                raise AssertionError(f"{name} ended with {newest.returncode} before it was up")
             time.sleep(0.02)
         raise AssertionError(f"{name} did not come up within {seconds} s")
 
@@ -132,8 +136,15 @@ class Mesh:
                 raise AssertionError(f"{what}: not within {seconds} s")
             time.sleep(0.05)
 
+    def end(self, name):
+        """Ends the newest process of this name in order; the name may be used again."""
+        process = [p for n, p in self.running if n == name][-1]
+        process.send_signal(signal.SIGTERM)
+        check(process.wait(timeout=30) == 0, f"{name} ended with 0 after SIGTERM")
+        (self.dir / f"{name}.addr").unlink(missing_ok=True)
+
     def run(self, *args):
-        return subprocess.run([self.binary, *map(str, args)], capture_output=True, text=True)
+        return subprocess.run([self.binary, *map(str, args)], capture_output=True, text=True, env=self.env("run"))
 
     def segments(self):
         """The segment files that the playlist lists, in order."""

@@ -6,7 +6,6 @@ usage: roles.py EC_NODE mesh | all-in-one
 """
 import json
 import pathlib
-import signal
 import sys
 
 import mesh
@@ -32,12 +31,6 @@ class Roles(mesh.Mesh):
     def segments_written(self, count):
         self.wait_for(f"{count} segments", lambda: len(self.segments()) >= count)
 
-    def end(self, name):
-        for n, process in self.running:
-            if n == name:
-                process.send_signal(signal.SIGTERM)
-                check(process.wait(timeout=15) == 0, f"{name} ended with 0 after SIGTERM")
-
     def settled(self, signer):
         playlist = (self.dir / "hls" / "index.m3u8").read_text()
         check("#EXT-X-ENDLIST" in playlist, "the playlist is finished")
@@ -53,7 +46,7 @@ def in_processes(m):
                               "endpoint_addr_out": m.dir / "leader.addr"})
     m.role("relay", publish={**common, "state_dir": m.dir / "relay-state", "endpoint_addr_out": m.dir / "relay.addr"})
     m.role("subscriber", subscribe={"remote_manifests": m.address("leader"), "remote": [m.address("relay")], "stream_id": mesh.STREAM,
-                                    "tls_insecure": None, "trust": [signer], "hls_dir": m.dir / "hls"})
+                                    "tls_insecure": None, "trust": [signer], "hls_dir": m.dir / "hls", "state_dir": m.dir / "subscriber-state"})
     m.segments_written(2)
     # From the subscriber back: nobody sees a fault.
     for name in ("subscriber", "relay", "leader", "tuner"):

@@ -123,6 +123,7 @@ public:
     c.stream_id = manifests.stream_id();
     c.require_manifest = true;
     c.trust = {manifests.signer()};
+    c.state_dir = dir / "subscriber-state";
     c.hls_dir = hls();
     c.hls_mode = "event";
     c.patience = std::chrono::milliseconds(500);

@@ -104,8 +104,20 @@ TEST_CASE("golden attestations sign the bytes that they should") {
   CHECK(signed_here == 3);
 }
 
+TEST_CASE("golden key statements are genuine, and written as they stand") {
+  REQUIRE(list("key_statements").size() == 2);
+  for (const auto& v : list("key_statements")) {
+    CAPTURE(text_of(v, "name"));
+    const auto read = decode_key_statement(text_of(v, "file"));
+    REQUIRE_MESSAGE(read.has_value(), read.error().message());
+    CHECK(genuine(read.value()));
+    CHECK(encode(read.value()) == text_of(v, "file"));
+    CHECK(ec::base::to_hex(signed_bytes(read.value())) == text_of(v, "signed_bytes"));
+  }
+}
+
 TEST_CASE("golden objects are written as they were read") {
-  REQUIRE(list("objects").size() == 4);
+  REQUIRE(list("objects").size() == 5);
   for (const auto& v : list("objects")) {
     CAPTURE(text_of(v, "name"));
     const auto read = decode(as_span(text_of(v, "payload")));
@@ -116,7 +128,7 @@ TEST_CASE("golden objects are written as they were read") {
 }
 
 TEST_CASE("every golden payload that breaks the format is refused for the right reason") {
-  CHECK(list("refused").size() >= 34);
+  CHECK(list("refused").size() >= 43);
   for (const auto& v : list("refused")) {
     CAPTURE(text_of(v, "why"));
     const auto read = decode(as_span(text_of(v, "payload")));

@@ -96,6 +96,17 @@ def attest(number, identifier, sequence, signed, broadcast=None, previous=None, 
     return out, message, digest(b"chain", message + signature)
 
 
+def key_statement(kind, number, following, signed):
+    """docs/formats/trust.md; kind: rotate or revoke."""
+    secret, public = key(number)
+    message = (b"every.channel/key-statement/v1\0" + bytes([1 if kind == "rotate" else 2]) + public
+               + (key(following)[1] if following else bytes(32)) + signed.to_bytes(8, "big"))
+    out = {"version": 1, "key_statement": kind, "key": "ed25519:" + public.hex(), "signed_unix_ms": signed, "signature": secret.sign(message).hex()}
+    if following:
+        out |= {"next": "ed25519:" + key(following)[1].hex(), "next_signature": key(following)[0].sign(message).hex()}
+    return out, message
+
+
 def chunk(number):
     return blake3(b"chunk %d" % number).digest()
 
@@ -126,11 +137,16 @@ def main():
                                           ("the next, with an extra member", five, second, second_message, second_digest),
                                           ("another signer", one, other, other_message, other_digest))]
     good = {"attestations": [first], "content": one}
+    rotated, rotated_message = key_statement("rotate", 1, 2, 1770000000789)
+    revoked, revoked_message = key_statement("revoke", 1, None, 1770000000790)
     vectors["objects"] = [
         {"name": "object 0", "payload": text(good)},
         {"name": "the next epoch", "payload": text({"attestations": [second], "content": five})},
         {"name": "a late attestation", "payload": text({"attestations": [other], "manifest_id": manifest_id(one).hex()})},
-        {"name": "two signers at once", "payload": text({"attestations": [first, other], "content": one})}]
+        {"name": "two signers at once", "payload": text({"attestations": [first, other], "content": one})},
+        {"name": "with key statements", "payload": text({"attestations": [other], "content": one, "key_statements": [rotated, revoked]})}]
+    vectors["key_statements"] = [{"name": name, "file": text(s) + "\n", "signed_bytes": message.hex()}
+                                 for name, s, message in (("key 1 names key 2", rotated, rotated_message), ("key 1 is revoked", revoked, revoked_message))]
 
     def changed(**members):
         body = dict(one) | members
@@ -173,6 +189,16 @@ def main():
         ("seventeen attestations", text({"attestations": [attest(n, manifest_id(one), 1, 1)[0] for n in range(1, 18)], "content": one}), "too-large"),
         ("nine extra members", text(said(**{"x-%d" % n: n for n in range(9)})), "too-large"),
         ("a large extra member", text(said(**{"x-note": "a" * 1100})), "too-large"),
+        ("no key statements", text(good | {"key_statements": []}), "malformed"),
+        ("nine key statements", text(good | {"key_statements": [revoked] * 9}), "too-large"),
+        ("a key statement of another version", text(good | {"key_statements": [revoked | {"version": 2}]}), "unsupported"),
+        ("a key statement of an unknown kind", text(good | {"key_statements": [revoked | {"key_statement": "retire"}]}), "malformed"),
+        ("a rotation to nobody", text(good | {"key_statements": [revoked | {"key_statement": "rotate"}]}), "malformed"),
+        ("a revocation with a next key", text(good | {"key_statements": [rotated | {"key_statement": "revoke"}]}), "malformed"),
+        ("a key that succeeds itself", text(good | {"key_statements": [rotated | {"next": rotated["key"]}]}), "malformed"),
+        ("a key statement with one member more", text(good | {"key_statements": [revoked | {"x-note": 1}]}), "malformed"),
+        ("key statements beside late attestations",
+         text({"attestations": [other], "key_statements": [revoked], "manifest_id": manifest_id(one).hex()}), "malformed"),
         ("a list", "[]", "malformed"),
         ("nothing", "", "malformed"),
     ]
