@@ -26,6 +26,7 @@ class Attack:
     refused: tuple  # one of these refusals must be counted, and one of them logged
     source: str = "objects"  # what the attacker gives: objects; manifests too (both); or it alone gives manifests (only)
     insider: bool = False  # it holds a key that the subscriber trusts
+    thief: bool = False  # the same, and the honest leader's manifests carry that key's revocation
     events: tuple = ()  # that must be printed besides
 
 
@@ -48,6 +49,7 @@ GROUPS = {
     "manifests": [
         Attack("forged-manifest", ("manifest_bad_signature",), "both"),
         Attack("untrusted-key", ("manifest_untrusted",), "both"),
+        Attack("revoked-key", ("manifest_key_revoked",), "both", thief=True, events=("key-revoked",)),
         Attack("rolled-back-manifest", ("manifest_rollback",), "both", insider=True),
         Attack("stale-manifest", ("manifest_stale",), "both", insider=True),
         Attack("mix-and-match", ("manifest_wrong_group",), "both", insider=True),
@@ -71,9 +73,9 @@ def peak_mb(process):
 
 
 class Fight(mesh.Mesh):
-    def attacker(self, program, attack, tuner, leader, insider):
+    def attacker(self, program, attack, tuner, leader):
         name = f"attacker-{attack.name}"
-        more = ["--key", insider] if attack.insider else []
+        more = ["--key", self.dir / ("insider.key" if attack.insider else "stolen.key")] if attack.insider or attack.thief else []
         self.start(name, "--attack", attack.name, "--input", tuner, "--stream-id", mesh.STREAM, "--state-dir", self.dir / f"{name}-state",
                    "--endpoint-addr-out", self.dir / f"{name}.addr", "--claim", leader, *more, program=program)
 
@@ -97,6 +99,10 @@ def judge(m, attack, keys, reference, peak):
     log = (m.dir / f"{name}.log").read_text()
     for event in attack.events:
         check(any(e["event"] == event for e in events) and event in log, f"{name}: {event} is reported, and logged")
+    if attack.thief:
+        since = next(n for n, e in enumerate(events) if e["event"] == "key-revoked")
+        signers = {e["signer"] for e in events[since:] if e["event"] == "chunk"}
+        check(signers == {keys[0]}, f"{name}: after the revocation only the honest key's word counts")
     check(peak <= RSS_MB, f"{name}: at most {RSS_MB} MB resident ({peak:.0f} MB)")
     if attack.source == "only":
         # Nobody vouches for what the honest source gives after the last manifest: it is there, and not shown.
@@ -120,14 +126,17 @@ def main():
     binary, program, group = sys.argv[1:4]
     attacks = GROUPS[group]
     with Fight(binary, f"attacks-{group}") as m:
-        leader_key, insider_key = m.keygen("leader"), m.keygen("insider")
+        leader_key, insider_key, stolen_key = m.keygen("leader"), m.keygen("insider"), m.keygen("stolen")
+        revoked = m.run("key", "revoke", "--key", m.dir / "stolen.key", "--statement", m.dir / "stolen.revoked")
+        check(revoked.returncode == 0, "the owner of a stolen key revokes it")
         tuner = f"{m.tuner('--codec', 'h264', '--tuners', '16')}/auto/v5.1"
-        leader = m.publisher("leader", tuner, "--publish-manifests", "--key", m.dir / "leader.key")
+        leader = m.publisher("leader", tuner, "--publish-manifests", "--key", m.dir / "leader.key", "--key-statement",
+                             m.dir / "stolen.revoked")
         relay = m.publisher("relay", tuner)
         for a in attacks:
-            m.attacker(program, a, tuner, leader_key, m.dir / "insider.key")
+            m.attacker(program, a, tuner, leader_key)
         takers = {"honest": m.taker("honest", "--remote-manifests", leader, "--remote", relay, "--trust", leader_key)}
-        trusted = {a.name: [leader_key] + ([insider_key] if a.insider else []) for a in attacks}
+        trusted = {a.name: [leader_key] + ([insider_key] if a.insider else []) + ([stolen_key] if a.thief else []) for a in attacks}
         for a in attacks:
             liar = m.address(f"attacker-{a.name}")
             sources = {"objects": ["--remote-manifests", leader, "--remote", liar, "--remote", relay],

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 constexpr std::string_view all_names[] = {
   "flipped-bytes", "false-reading", "swapped-groups", "replayed-old-chunks", "truncated", "oversized", "endless-objects", "other-stream",
-  "head-payload-disagree", "merkle-length", "merkle-position", "forged-manifest", "untrusted-key", "rolled-back-manifest", "stale-manifest",
+  "head-payload-disagree", "merkle-length", "merkle-position", "forged-manifest", "untrusted-key", "revoked-key", "rolled-back-manifest", "stale-manifest",
   "mix-and-match", "freeze", "equivocation", "tiny-manifests", "json-depth", "json-length", "json-numbers"};
 
 constexpr uint8_t manifest_priority = 64;
@@ -40,7 +40,7 @@ std::vector<uint8_t> bytes_of(std::string_view text) {
 
 /// Lies about what was broadcast: the objects under it are sealed by the rules.
 bool false_bytes(wrong w) {
-  return w == wrong::false_reading || w == wrong::forged_manifest || w == wrong::untrusted_key;
+  return w == wrong::false_reading || w == wrong::forged_manifest || w == wrong::untrusted_key || w == wrong::revoked_key;
 }
 
 } // namespace
@@ -227,7 +227,8 @@ void mischief::manifest_of(const object::sealed_chunk& chunk) {
     put_manifest(chunk.index, manifest::encode(manifest::signed_manifest{truth, {a}}));
     break;
   }
-  case wrong::untrusted_key: put_manifest(chunk.index, manifest::encode(manifest::signed_manifest{truth, {say(truth)}})); break;
+  case wrong::untrusted_key:
+  case wrong::revoked_key: put_manifest(chunk.index, manifest::encode(manifest::signed_manifest{truth, {say(truth)}})); break;
   case wrong::rolled_back_manifest:
     if (signed_++ == 0) {
       // Its chain goes on for longer than anybody remembers, all of it about chunks that are over.

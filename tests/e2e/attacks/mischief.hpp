@@ -32,6 +32,7 @@ enum class wrong {
   merkle_position,       ///< a proof for another place
   forged_manifest,       ///< a manifest of a false reading, in the name of a trusted key that did not sign it
   untrusted_key,         ///< the same, signed by a key of its own
+  revoked_key,           ///< the same, signed by a key that was trusted until its owner revoked it
   rolled_back_manifest,  ///< an older one, when its chain is long since elsewhere
   stale_manifest,        ///< one that was signed seven hours ago
   mix_and_match,         ///< one epoch's manifest in the place of another's
