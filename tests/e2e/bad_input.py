@@ -7,6 +7,7 @@ usage: bad_input.py EC_NODE
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -294,6 +295,7 @@ def main():
     run(t)
     for failure in t.failures:
         print(f"FAIL: {failure}")
+    shutil.rmtree(t.dir, ignore_errors=True)
     print(f"{t.rows} rows, {len(t.failures)} failures")
     sys.exit(1 if t.failures else 0)
 

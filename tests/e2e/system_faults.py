@@ -2,7 +2,7 @@
 """Faults of the system under a mesh of real processes: disks, directories, descriptors, keys, clocks, a peer that stops. Each is named in
 one line, waited out, and over; nothing is left half-written, and HLS goes on.
 
-usage: system_faults.py EC_NODE FAULT [CLOCK_SHIM]
+usage: system_faults.py EC_NODE FAULT CLOCK_SHIM DISK_SHIM
 
 Mounts happen in a mount namespace of the test's own; where that is not permitted the test is skipped, by name.
 """
@@ -166,6 +166,52 @@ def file_size(m):
     c.over()
 
 
+def bad_disk(m, name, folder):
+    """How to start a process whose disk can be made bad, and what does it: 0 good, -1 EIO, more: bytes a second."""
+    control = m.dir / f"{name}.disk"
+    control.write_bytes(bytes(8))
+
+    def make(mode):
+        with open(control, "r+b") as f:
+            f.write(mode.to_bytes(8, sys.byteorder, signed=True))
+    return {"wrapper": ("env", f"LD_PRELOAD={sys.argv[4]}", f"EC_DISK_SHIM={control}", f"EC_DISK_SHIM_DIR={folder}/")}, make
+
+
+def hls_io_error(m):
+    """The disk of the HLS directory answers EIO to each write and sync."""
+    how, disk = bad_disk(m, "subscriber", m.dir / "hls")
+    c = Chain(m, subscriber_how=how)
+    c.goes_on("before")
+    disk(-1)
+    c.says("subscriber", "hls-fault", "Input/output error", str(m.dir / "hls"))
+    c.right("while it fails")
+    disk(0)
+    c.goes_on("after")
+    c.over()
+
+
+def hls_slow(m):
+    """One of two subscribers has a disk of 1 MB/s, a third of what it would take: nobody else is harmed."""
+    how, disk = bad_disk(m, "slow", m.dir / "hls2")
+    c = Chain(m)
+    c.subscribe("slow", hls_dir=m.dir / "hls2", **how)
+    c.goes_on("before", name="slow")
+    leader, slow = m.process("leader"), m.process("slow")
+    before = rss_kib(leader)
+    disk(1_000_000)
+    c.goes_on("one disk is slow", 24)
+    behind = c.written() - c.written("slow")
+    check(behind >= 6, f"the slow disk fell behind, by {behind} segments")
+    check(rss_kib(leader) < RSS_MAX_KIB and rss_kib(slow) < RSS_MAX_KIB,
+          f"the publisher holds {rss_kib(leader)} KiB (before: {before}), the one with the slow disk {rss_kib(slow)} KiB, under {RSS_MAX_KIB}")
+    disk(0)
+    wait(m, lambda: c.written() - c.written("slow") <= 3, "it catches up")
+    m.end("slow")
+    found = m.run("verify", m.dir / "hls2", "--trust", c.signer)
+    check(found.returncode == 0, f"what it wrote is right: {found.stdout.strip().splitlines()[:1]}")
+    c.over(breaks=0)
+
+
 def state_read_only(m):
     """The leader cannot keep what it signed: it signs nothing until it can, and its chain goes on."""
     own = m.dir / "leader-state"
@@ -310,7 +356,8 @@ def stopped_subscriber(m):
 
 
 FAULTS = {"hls-full": (hls_full, True), "hls-read-only": (hls_read_only, True), "hls-vanished": (hls_vanished, False),
-          "file-size": (file_size, False), "state-read-only": (state_read_only, True), "state-full": (state_full, True),
+          "hls-io-error": (hls_io_error, False), "hls-slow": (hls_slow, False), "file-size": (file_size, False),
+          "state-read-only": (state_read_only, True), "state-full": (state_full, True),
           "state-vanished": (state_vanished, False), "objects-full": (objects_read_only, True), "descriptors": (descriptors, False),
           "key": (key, True), "clock-step": (clock_step, False), "stopped-subscriber": (stopped_subscriber, False)}
 
