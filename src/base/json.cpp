@@ -41,20 +41,15 @@ bool valid_utf8(std::string_view s) {
   return true;
 }
 
-std::u16string utf16(std::string_view s) {
-  std::u16string out;
-  for (size_t at = 0; at < s.size();) {
-    const auto [count, point] = utf8_at(s, at);
-    if (count == 0) break;
-    at += count;
-    if (point >= 0x10000) {
-      out.push_back(static_cast<char16_t>(0xd800 + ((point - 0x10000) >> 10)));
-      out.push_back(static_cast<char16_t>(0xdc00 + ((point - 0x10000) & 0x3ff)));
-    } else {
-      out.push_back(static_cast<char16_t>(point));
-    }
-  }
-  return out;
+/// Order of UTF-16 code units, over valid UTF-8: that of the bytes, but that what lies beyond the basic plane (surrogates, lead byte
+/// f0 on) comes before U+E000 (lead byte ee on).
+bool before_in_utf16(std::string_view a, std::string_view b) {
+  const auto [at, bt] = std::ranges::mismatch(a, b);
+  if (bt == b.end()) return false;
+  if (at == a.end()) return true;
+  const auto ca = static_cast<unsigned char>(*at), cb = static_cast<unsigned char>(*bt);
+  if (ca >= 0xee && cb >= 0xee && (ca >= 0xf0) != (cb >= 0xf0)) return ca >= 0xf0;
+  return ca < cb;
 }
 
 /// Builds the tree from RapidJSON's events and refuses what is over a bound before it is kept.
@@ -234,7 +229,7 @@ void write(std::string& out, const value& v, form f, int depth) {
     std::vector<const member*> members;
     for (const auto& m : *o) members.push_back(&m);
     if (f == form::canonical)
-      std::ranges::sort(members, {}, [](const member* m) { return utf16(m->first); });
+      std::ranges::sort(members, [](const member* x, const member* y) { return before_in_utf16(x->first, y->first); });
     out += '{';
     for (size_t n = 0; n < members.size(); ++n) {
       if (n != 0) out += ',';
