@@ -33,7 +33,7 @@ private:
     writer_.emplace(std::move(opened).value());
     // A sliding playlist deletes its files a while after they left it.
     const bool sliding = config_.kind == hls::playlist_kind::window;
-    proofs_.emplace(config_.dir, sliding ? 4 * config_.window_segments : 0, *config_.disk);
+    proofs_.emplace(config_.dir, sliding ? 4 * config_.window_segments : 0, hls::durability_of(config_), *config_.disk);
     return true;
   }
 
@@ -60,6 +60,7 @@ private:
     const auto written = writer_->append(segment);
     if (!written) {
       // The disk refuses: the chunk is lost for this playlist, and the next one that fits says so with a discontinuity.
+      if (!chunk.manifest.empty()) proofs_->take_back();
       fault(written.error());
       return;
     }

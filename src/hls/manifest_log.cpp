@@ -68,22 +68,38 @@ base::result<manifest_record> parse_manifest_record(const std::string& line) {
 
 base::result<void> manifest_log::append(const manifest_record& r) {
   const auto path = dir_ + "/" + manifest_log_file_name;
-  auto line = render(r);
-  if (records_max_ > 0) {
-    if (!lines_) {
-      lines_.emplace();
-      if (const auto old = base::read_file(path, base::limits::manifest_log_bytes_max, *disk_)) lines_ = whole_lines(old.value().text());
-    }
-    lines_->push_back(line.substr(0, line.size() - 1));
-    while (lines_->size() > records_max_) lines_->pop_front();
-    std::string text;
-    for (const auto& l : *lines_) text += l + "\n";
-    return base::write_file_atomic(path, base::as_span(text), 0644, base::durability::process, *disk_);
-  }
+  const auto line = render(r);
+  if (records_max_ > 0) return append_sliding(path, line);
   EC_TRY(auto file, base::append_file::open(path, 0644, *disk_));
   EC_TRYV(cut_torn_line(file));
   const std::array parts{base::as_span(line)};
-  return file.append(parts, base::durability::process);
+  return file.append(parts, must_);
+}
+
+base::result<void> manifest_log::append_sliding(const std::string& path, const std::string& line) {
+  if (!lines_) {
+    lines_.emplace();
+    if (const auto old = base::read_file(path, base::limits::manifest_log_bytes_max, *disk_)) lines_ = whole_lines(old.value().text());
+  }
+  auto next = *lines_;
+  next.push_back(line.substr(0, line.size() - 1));
+  std::deque<std::string> out;
+  for (; next.size() > records_max_; next.pop_front()) out.push_back(std::move(next.front()));
+  std::string text;
+  for (const auto& l : next) text += l + "\n";
+  EC_TRYV(base::write_file_atomic(path, base::as_span(text), 0644, must_, *disk_));
+  lines_ = std::move(next);
+  pushed_out_ = std::move(out);
+  return base::ok();
+}
+
+void manifest_log::take_back() {
+  if (!lines_ || lines_->empty()) return;
+  lines_->pop_back();
+  while (!pushed_out_.empty()) {
+    lines_->push_front(std::move(pushed_out_.back()));
+    pushed_out_.pop_back();
+  }
 }
 
 base::result<std::vector<manifest_record>> manifest_log::read(const std::string& dir, base::disk& on) {

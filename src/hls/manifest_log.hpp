@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/disk.hpp"
+#include "base/file.hpp"
 #include "base/result.hpp"
 
 namespace ec::hls {
@@ -33,13 +34,18 @@ std::string render(const manifest_record& r);
 /// Keeps `manifests.jsonl` in an HLS directory. Blocks on the disk.
 class manifest_log {
 public:
-  /// `records_max`: only the newest so many stay (a sliding playlist); 0: all. `on` must outlive the log.
-  manifest_log(std::string dir, size_t records_max, base::disk& on = base::system_disk()) :
-    dir_(std::move(dir)), records_max_(records_max), disk_(&on) {}
+  /// `records_max`: only the newest so many stay (a sliding playlist); 0: all. `must`: what each record outlives, as its segment
+  /// does. `on` must outlive the log.
+  manifest_log(std::string dir, size_t records_max, base::durability must = base::durability::process, base::disk& on = base::system_disk()) :
+    dir_(std::move(dir)), records_max_(records_max), must_(must), disk_(&on) {}
 
   /// Before the segment is listed: then no listed segment is without its proof. Whole or not at all, and behind whole lines only: what a crash
   /// left of one is dropped. Errors: not_found (the directory is gone), permission, busy, io.
   [[nodiscard]] base::result<void> append(const manifest_record& r);
+
+  /// The segment of the last record was not listed after all: a sliding log leaves it out from the next one on, so that it pushes no
+  /// listed segment's record out.
+  void take_back();
 
   /// The records of a directory, in the order of the file; a torn last line is left out. Errors: not_found, io.
   [[nodiscard]] static base::result<std::vector<manifest_record>> read(const std::string& dir, base::disk& on = base::system_disk());
@@ -47,8 +53,11 @@ public:
 private:
   std::string dir_;
   size_t records_max_;
+  base::durability must_;
   base::disk* disk_;
-  std::optional<std::deque<std::string>> lines_; ///< of a sliding log: what the file holds, once it was read
+  base::result<void> append_sliding(const std::string& path, const std::string& line);
+  std::optional<std::deque<std::string>> lines_; ///< of a sliding log: what counts of the file, once it was read
+  std::deque<std::string> pushed_out_;           ///< by the last append
 };
 
 } // namespace ec::hls

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/file.hpp"
 #include "base/limits.hpp"
@@ -59,6 +60,37 @@ bool is_left_over(std::string_view name) {
   return inner.starts_with("segment-") || inner.starts_with(playlist_file_name) || inner.starts_with(sidecar_file_name);
 }
 
+/// What is whole of a playlist that was cut, perhaps with zeros in the place of the rest.
+struct torn_playlist {
+  std::string text;
+  bool only_head = false; ///< it was cut before its first entry
+};
+
+torn_playlist whole_entries(std::string_view text) {
+  text = text.substr(0, text.find('\0'));
+  const auto end = text.rfind('\n');
+  const auto whole = text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+  // Tags belong to the name behind them.
+  torn_playlist out;
+  std::string tags;
+  bool entries = false, ours = true;
+  for (size_t at = 0; at < whole.size();) {
+    const auto line = whole.substr(at, whole.find('\n', at) + 1 - at);
+    at += line.size();
+    const bool name = !line.starts_with('#');
+    const bool of_entry = line.starts_with("#EXTINF:") || line.starts_with("#EXT-X-DISCONTINUITY\n") || line.starts_with("#EXT-X-PROGRAM-DATE-TIME:");
+    if (name || of_entry) tags += line;
+    else out.text += line;
+    ours = ours && (name ? parse_segment_file_name(line.substr(0, line.size() - 1)).has_value() : line.starts_with("#EXT"));
+    if (!name) continue;
+    out.text += std::exchange(tags, {});
+    entries = true;
+  }
+  constexpr std::string_view head = "#EXTM3U\n";
+  out.only_head = !entries && ours && head.starts_with(whole.empty() ? text.substr(0, head.size()) : whole.substr(0, head.size()));
+  return out;
+}
+
 } // namespace
 
 struct segment_writer::state {
@@ -93,7 +125,7 @@ struct segment_writer::state {
   uint64_t next_sequence() const { return playlist.media_sequence + playlist.entries.size(); }
 
   base::result<void> recover();
-  base::result<void> recover_playlist(const base::bytes& text);
+  base::result<void> recover_playlist(const base::bytes& text, const std::vector<std::string>& names);
   base::result<std::map<uint64_t, segment_record>> read_sidecar();
   void take_over(const std::map<uint64_t, segment_record>& records);
   void remove_orphans(const std::vector<std::string>& names);
@@ -108,14 +140,17 @@ struct segment_writer::state {
 
 // --- opening ---
 
+base::durability durability_of(const writer_config& cfg) {
+  const bool power_cut = cfg.sync == sync_policy::power_cut || (cfg.sync == sync_policy::by_kind && cfg.kind != playlist_kind::window);
+  return power_cut ? base::durability::power_cut : base::durability::process;
+}
+
 base::result<segment_writer> segment_writer::open(writer_config cfg) {
   EC_TRYV(check(cfg));
   EC_TRYV(internal::make_directory(*cfg.disk, cfg.dir));
   EC_TRY(auto lock, internal::directory_lock::take(*cfg.disk, cfg.dir + '/' + lock_file_name));
   auto s = std::make_unique<state>(std::move(cfg), std::move(lock));
-  const bool outlives_power_cut =
-    s->cfg.sync == sync_policy::power_cut || (s->cfg.sync == sync_policy::by_kind && s->cfg.kind != playlist_kind::window);
-  s->must = outlives_power_cut ? base::durability::power_cut : base::durability::process;
+  s->must = durability_of(s->cfg);
   // A vod playlist grows under the rules of an event until it is finished.
   s->playlist.kind = s->is_window() ? playlist_kind::window : playlist_kind::event;
   s->playlist.target_duration_s = s->cfg.target_duration_s;
@@ -127,7 +162,7 @@ base::result<void> segment_writer::state::recover() {
   EC_TRY(const auto names, internal::file_names(disk(), cfg.dir));
   auto text = base::read_file(path(playlist_file_name), limits::hls_playlist_bytes_max, disk());
   if (text.has_value()) {
-    EC_TRYV(recover_playlist(text.value()));
+    EC_TRYV(recover_playlist(text.value(), names));
   } else if (text.error().code != errc::not_found) {
     return fail(std::move(text).error());
   } else {
@@ -147,9 +182,19 @@ base::result<void> segment_writer::state::recover() {
   return base::ok();
 }
 
-base::result<void> segment_writer::state::recover_playlist(const base::bytes& text) {
+base::result<void> segment_writer::state::recover_playlist(const base::bytes& text, const std::vector<std::string>& names) {
   const auto about = path(playlist_file_name);
   auto parsed = parse(text.text());
+  if (!parsed.has_value() && is_window()) {
+    // A power cut may tear what was not synced: its whole entries count, or nothing of it where not even those are left.
+    const auto [rest, only_head] = whole_entries(text.text());
+    parsed = parse(rest);
+    if (!parsed.has_value() && only_head) {
+      parsed = media_playlist{.kind = playlist_kind::window, .target_duration_s = cfg.target_duration_s};
+      for (const auto& name : names)
+        if (const auto s = parse_segment_file_name(name)) parsed.value().media_sequence = std::max(parsed.value().media_sequence, s->sequence + 1);
+    }
+  }
   if (!parsed.has_value())
     return fail(errc::malformed, "not a playlist of this program (" + parsed.error().text + "): choose another directory", about);
   if (parsed.value().kind == playlist_kind::vod)

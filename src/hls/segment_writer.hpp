@@ -8,6 +8,7 @@
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "base/disk.hpp"
+#include "base/file.hpp"
 #include "base/result.hpp"
 #include "hls/playlist.hpp"
 
@@ -36,6 +37,9 @@ struct writer_config {
   sync_policy sync = sync_policy::by_kind;
   base::disk* disk = &base::system_disk(); ///< must outlive the writer
 };
+
+/// What files of such a directory outlive.
+base::durability durability_of(const writer_config& cfg);
 
 /// One chunk to show.
 struct segment {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/simulation/disk.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/hls/fixture.hpp"
@@ -68,4 +69,59 @@ TEST_CASE("a log goes on behind a last line that a crash cut short") {
   const auto kept = hls::manifest_log::read(dir.path()).value();
   REQUIRE(kept.size() == 2);
   CHECK(kept[1].index == 3);
+}
+
+namespace {
+
+/// A folder on a simulated disk.
+struct disk_folder {
+  simulation::random rng{1};
+  simulation::trace trace;
+  simulation::sim_disk disk{rng, trace};
+  disk_folder() { REQUIRE(disk.make_folders("/d") == 0); }
+  std::vector<uint64_t> records() {
+    std::vector<uint64_t> out;
+    const auto all = hls::manifest_log::read("/d", disk).value();
+    for (const auto& r : all) out.push_back(r.index);
+    return out;
+  }
+};
+
+} // namespace
+
+TEST_CASE("a sliding log forgets nothing for records that the disk refused, or that are taken back") {
+  disk_folder on;
+  hls::manifest_log log("/d", 3, base::durability::process, on.disk);
+  for (uint64_t i = 1; i <= 3; ++i) REQUIRE(log.append({i, 0, 0, "m"}).has_value());
+  on.disk.failing = true;
+  for (uint64_t i = 4; i <= 8; ++i) CHECK_FALSE(log.append({i, 0, 0, "m"}).has_value());
+  on.disk.failing = false;
+  for (uint64_t i = 9; i <= 12; ++i) { // each time its segment could not be written
+    REQUIRE(log.append({i, 0, 0, "m"}).has_value());
+    log.take_back();
+  }
+  REQUIRE(log.append({13, 0, 0, "m"}).has_value());
+  CHECK(on.records() == std::vector<uint64_t>{2, 3, 13});
+}
+
+TEST_CASE("a growing log holds over a power cut, and a record that was cut does not spoil the next") {
+  disk_folder on;
+  for (uint64_t i = 1; i <= 20; ++i) {
+    hls::manifest_log log("/d", 0, base::durability::power_cut, on.disk);
+    REQUIRE(log.append({i, 0, 0, "m"}).has_value());
+    // Its segment is next, which syncs the folder.
+    REQUIRE(base::write_file_atomic("/d/segment", base::as_span("x"), 0644, base::durability::power_cut, on.disk).has_value());
+    on.disk.full = true; // some bytes of it are taken
+    for (int n = 0; n < 3; ++n) CHECK_FALSE(log.append({100, 0, 0, "refused"}).has_value());
+    on.disk.full = false;
+    on.disk.crash_at_call = 1 + i % 6;
+    on.disk.on_crash = [&] { on.disk.go_down(simulation::crash::power_cut); };
+    (void)log.append({200, 0, 0, "cut"});
+    on.disk.crash_at_call.reset();
+    on.disk.go_down(simulation::crash::power_cut);
+    on.disk.come_up();
+    auto kept = on.records();
+    std::erase(kept, 200u); // it may have come to the disk
+    CHECK(kept.size() == i);
+  }
 }

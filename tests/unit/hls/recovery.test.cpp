@@ -134,6 +134,29 @@ TEST_CASE("a window whose files a power cut took starts behind them") {
   CHECK(p.entries.front().uri == hls::segment_file_name(3, 3));
 }
 
+TEST_CASE("a window whose playlist a power cut tore goes on with what is whole of it") {
+  const temp_dir dir;
+  write_some(dir, playlist_kind::window, 0, 5);
+  const auto whole = read_text(dir / "index.m3u8");
+  // Cut anywhere; and the length that came to the disk without the bytes.
+  for (size_t size = 0; size < whole.size(); size += size < 90 ? 1 : 11) {
+    for (const size_t zeros : {size_t{0}, whole.size() - size}) {
+      CAPTURE(size);
+      CAPTURE(zeros);
+      const temp_dir torn;
+      write_some(torn, playlist_kind::window, 0, 5);
+      write_text(torn / "index.m3u8", whole.substr(0, size) + std::string(zeros, '\0'));
+      auto opened = hls::segment_writer::open({.dir = torn.path()});
+      REQUIRE_MESSAGE(opened.has_value(), (opened.has_value() ? "" : opened.error().message()));
+      const auto done = append(opened.value(), make_segment(5));
+      CHECK(done.sequence <= 5);
+      const auto p = playlist_in(torn);
+      CHECK(p.entries.back().uri == done.file);
+      for (const auto& e : p.entries) CHECK(std::filesystem::file_size(torn / e.uri) > 0);
+    }
+  }
+}
+
 TEST_CASE("an event keeps an entry whose file is gone: numbers never move") {
   const temp_dir dir;
   write_some(dir, playlist_kind::event, 0, 5);
