@@ -4,6 +4,7 @@
 #include <optional>
 #include <random>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ts/internal/chunk_builder.hpp"
@@ -25,6 +26,8 @@ struct mux_options {
   size_t picture_packets = 0;      ///< over 0: null packets fill each picture's time up to so many, a constant rate
   uint16_t video_pid = 0x100, audio_pid = 0x101;
   uint16_t program = 5;
+  unsigned tables_every = 10;      ///< pictures between two PAT and PMT
+  unsigned stt_every = 30;         ///< pictures between two STT
 };
 
 class ts_mux {
@@ -37,6 +40,11 @@ public:
   ts::packet_view packet(size_t n) const { return ts::packet_view(out_.data() + n * ts::packet_bytes); }
   /// Packet number at which each picture begins.
   const std::vector<size_t>& pictures() const { return pictures_; }
+  /// The bytes since the last call.
+  std::vector<uint8_t> take() {
+    pictures_.clear();
+    return std::exchange(out_, {});
+  }
   /// PTS moves by this much from the next picture on.
   void jump(int64_t ticks) { shift_ += ticks; }
 
@@ -49,8 +57,8 @@ private:
   uint64_t pts() const { return (o_.first_pts + static_cast<uint64_t>(static_cast<int64_t>(count_) * o_.frame + shift_)) & (static_cast<uint64_t>(ts::pts_wrap) - 1); }
 
   void picture() {
-    if (count_ % 10 == 0) tables();
-    if (o_.unix_ms && count_ % 30 == 0) stt();
+    if (count_ % o_.tables_every == 0) tables();
+    if (o_.unix_ms && count_ % o_.stt_every == 0) stt();
     pictures_.push_back(packets());
     std::vector<uint8_t> es{0, 0, 0, 1, 0x09, 0xf0};
     const bool key = count_ % o_.gop == 0;

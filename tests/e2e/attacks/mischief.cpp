@@ -58,7 +58,7 @@ std::vector<std::string_view> names() {
 mischief::mischief(mischief_config config, sink out) :
   config_(std::move(config)), out_(std::move(out)),
   sealer_(cipher_of(config_.what == wrong::other_stream ? elsewhere : std::string_view(config_.stream_id)), {.profile = "ts-v1", .publisher = {}}),
-  voice_{config_.key ? std::move(*config_.key) : crypto::signing_key::generate(), static_cast<uint64_t>(base::unix_ms(base::wall_now())), {}} {
+  voice_{config_.key ? std::move(*config_.key) : crypto::signing_key::generate(), static_cast<uint64_t>(base::unix_ms(config_.wall())), {}} {
   first_sequence_ = voice_.sequence;
   const auto stream = actors::namespace_of(config_.stream_id);
   chunks_ = std::make_shared<const moq::full_track_name>(moq::full_track_name{stream, "chunks"});
@@ -200,7 +200,7 @@ manifest::content mischief::content_of(uint64_t index, const crypto::digest& dig
 manifest::attestation mischief::say(const manifest::content& c, milliseconds ago) {
   const auto id = manifest::manifest_id(c);
   manifest::attestation a{.signer = voice_.key.public_key(), .sequence = ++voice_.sequence,
-    .signed_unix_ms = static_cast<uint64_t>(base::unix_ms(base::wall_now() - ago)), .previous = voice_.previous};
+    .signed_unix_ms = static_cast<uint64_t>(base::unix_ms(config_.wall() - ago)), .previous = voice_.previous};
   manifest::sign(a, id, voice_.key);
   voice_.previous = a.digest(id);
   return a;
@@ -273,7 +273,7 @@ void mischief::flood(uint64_t index) {
   for (uint64_t i = 0; i < flood_step && flooded_ < config_.count; ++i, ++flooded_) {
     const auto c = content_of(index - config_.count + flooded_, crypto::blake3(base::as_span("tiny")));
     manifest::attestation a{.signer = voice_.key.public_key(), .sequence = ++voice_.sequence,
-      .signed_unix_ms = static_cast<uint64_t>(base::unix_ms(base::wall_now()))};
+      .signed_unix_ms = static_cast<uint64_t>(base::unix_ms(config_.wall()))};
     if (config_.claimed && flooded_ % 2 == 0) a.signer = *config_.claimed;
     put_manifest(c.epoch_id, manifest::encode(manifest::signed_manifest{c, {a}}));
     manifest_objects_.erase(c.epoch_id);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/messages.hpp"
+#include "base/clock.hpp"
 #include "crypto/keys.hpp"
 #include "manifest/attestation.hpp"
 #include "object/sealer.hpp"
@@ -55,6 +56,7 @@ struct mischief_config {
   std::optional<crypto::signing_key> key;         ///< of a trusted signer; unset: one of its own
   std::optional<crypto::verifying_key> claimed;   ///< forged_manifest, tiny_manifests: in whose name
   uint64_t count = 20'000;                        ///< tiny_manifests: how many
+  std::function<base::wall_time()> wall = base::wall_now; ///< what it dates its words with
 };
 
 /// Takes what a chunk cutter says and gives what the endpoint is told.
