@@ -57,4 +57,8 @@ conductor_actor spawn_conductor(caf::actor_system& sys, running_topology topolog
   return sys.spawn<conductor>(std::move(topology));
 }
 
+void end_topology(caf::actor_system& sys, running_topology topology) {
+  caf::anon_send(spawn_conductor(sys, std::move(topology)), stop_atom::value);
+}
+
 } // namespace ec::actors

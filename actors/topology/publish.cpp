@@ -230,8 +230,10 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   out.keep.push_back(endpoint.running.core);
   if (!config.endpoint_addr_out.empty()) {
     const auto line = out.address + "\n";
-    if (auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(line), 0644); !written)
+    if (auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(line), 0644); !written) {
+      end_topology(sys, std::move(out));
       return fail(about_setting(written.error(), "--endpoint-addr-out"));
+    }
   }
   return out;
 }

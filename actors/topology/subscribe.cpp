@@ -239,7 +239,7 @@ base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config
   if (subscribe.state_dir.empty()) subscribe.state_dir = publish.state_dir;
   auto taken = subscriber(sys, subscribe, observer);
   if (!taken) {
-    caf::anon_send(spawn_conductor(sys, std::move(out)), stop_atom::value); // ends what was started
+    end_topology(sys, std::move(out));
     return fail(taken.error());
   }
   // The broadcast ends first, then the subscriber has all of it, then the sockets close.

@@ -45,4 +45,7 @@ using conductor_actor = caf::typed_actor<
 
 conductor_actor spawn_conductor(caf::actor_system& sys, running_topology topology);
 
+/// Ends, in order, what was started before something else failed. A loop must not go while an actor on it may still be sent to.
+void end_topology(caf::actor_system& sys, running_topology topology);
+
 } // namespace ec::actors

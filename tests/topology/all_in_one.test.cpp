@@ -16,6 +16,25 @@ actors::subscribe_config viewer(const test::topology_bench& bench) {
   return c;
 }
 
+/// What failed to start leaves nothing running. `start` returns the error.
+template <class Start>
+void ends_what_it_started(test::topology_bench& bench, std::string_view about, Start start) {
+  {
+    const auto log = std::make_shared<test::report_log>();
+    auto observer = bench.sys.spawn<test::recorder>(log);
+    const auto made = start(observer);
+    REQUIRE_FALSE(made.has_value());
+    CHECK(made.error().code == base::errc::config);
+    CHECK(made.error().about == about);
+    caf::anon_send_exit(observer, caf::exit_reason::user_shutdown);
+  }
+  auto gone = std::async(std::launch::async, [&] { bench.sys.await_all_actors_done(); });
+  if (gone.wait_for(test::patience) != std::future_status::ready) {
+    std::puts("what was started runs on");
+    std::abort(); // the system would wait for its actors for ever
+  }
+}
+
 } // namespace
 
 TEST_CASE("all in one: what the tuner gives is on disk, verified, after an orderly stop") {
@@ -53,18 +72,12 @@ TEST_CASE("all in one: a subscriber that cannot be set up ends the leader") {
   test::topology_bench bench;
   auto bad = viewer(bench);
   bad.hls_mode = "sideways";
-  {
-    const auto log = std::make_shared<test::report_log>();
-    auto observer = bench.sys.spawn<test::recorder>(log);
-    const auto made = actors::all_in_one(bench.sys, bench.publish("node"), bad, observer);
-    REQUIRE_FALSE(made.has_value());
-    CHECK(made.error().code == base::errc::config);
-    CHECK(made.error().about == "--hls-mode");
-    caf::anon_send_exit(observer, caf::exit_reason::user_shutdown);
-  }
-  auto gone = std::async(std::launch::async, [&] { bench.sys.await_all_actors_done(); });
-  if (gone.wait_for(test::patience) != std::future_status::ready) {
-    std::puts("the leader runs on");
-    std::abort(); // the system would wait for its actors for ever
-  }
+  ends_what_it_started(bench, "--hls-mode", [&](auto observer) { return actors::all_in_one(bench.sys, bench.publish("node"), bad, observer); });
+}
+
+TEST_CASE("a publisher whose address cannot be written ends what runs already") {
+  test::topology_bench bench;
+  auto bad = bench.publish("node");
+  bad.endpoint_addr_out = "/nowhere/address";
+  ends_what_it_started(bench, "--endpoint-addr-out", [&](auto observer) { return actors::relay(bench.sys, bad, observer); });
 }
