@@ -42,7 +42,7 @@ class Table:
                 self.named.setdefault(command, set()).add(str(a)[2:].split("=")[0])
         home = {**os.environ, "XDG_STATE_HOME": self.path("state")}
         try:
-            done = subprocess.run([self.binary, *command.split(), *map(str, args)], capture_output=True, text=True, timeout=10,
+            done = subprocess.run([self.binary, *command.split(), *map(str, args)], capture_output=True, text=True, timeout=60,
                                   stdin=subprocess.DEVNULL, env=home)
         except subprocess.TimeoutExpired:
             self.fail(command, args, "did not end")

@@ -54,7 +54,7 @@ class Town(mesh.Mesh):
 
     def end(self, name):
         self.living[name].send_signal(signal.SIGTERM)
-        check(self.living[name].wait(timeout=20) == 0, f"{name} ended with 0 after SIGTERM")
+        check(self.living[name].wait(timeout=60) == 0, f"{name} ended with 0 after SIGTERM")
 
 
 def publish(m, name, url, *args):

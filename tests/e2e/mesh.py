@@ -44,11 +44,11 @@ class Mesh:
                 process.send_signal(signal.SIGTERM)
         for name, process in reversed(self.running):
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-                print(f"FAIL: {name} did not end within 10 s of SIGTERM")
+                print(f"FAIL: {name} did not end within 60 s of SIGTERM")
                 kind = kind or AssertionError
         if kind is not None:
             for log in sorted(self.dir.glob("*.log")) + sorted(self.dir.glob("*.out")):
@@ -71,27 +71,22 @@ class Mesh:
         self.running.append((name, process))
         return process
 
-    def address(self, name, seconds=30):
+    def address(self, name, seconds=60):
         """What a process wrote to its --endpoint-addr-out file."""
         path = self.dir / f"{name}.addr"
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if path.exists() and path.read_text().strip():
                 return path.read_text().strip()
-            newest = [process for n, process in self.running if n == name][-1]
+            newest = self.process(name)
             if newest.poll() is not None:
                 raise AssertionError(f"{name} ended with {newest.returncode} before it was up")
             time.sleep(0.02)
         raise AssertionError(f"{name} did not come up within {seconds} s")
 
     def process(self, name):
+        """The newest one of this name."""
         return next(p for n, p in reversed(self.running) if n == name)
-
-    def end(self, name, code=0, seconds=30):
-        """Asks a process to end, and checks that it does."""
-        process = self.process(name)
-        process.send_signal(signal.SIGTERM)
-        check(process.wait(timeout=seconds) == code, f"{name} ends with {code} when it is asked to")
 
     def keygen(self, name):
         result = subprocess.run([self.binary, "keygen", "--out", self.dir / f"{name}.key"], capture_output=True, text=True, check=True)
@@ -109,7 +104,7 @@ class Mesh:
     def leader(self, source, key="leader", *args):
         return self.publisher("leader", source, "--publish-manifests", "--publish-chunks=false", "--key", self.dir / f"{key}.key", *args)
 
-    def subscribe(self, *args, seconds=60, name="subscriber"):
+    def subscribe(self, *args, seconds=120, name="subscriber"):
         """Runs a subscriber to its own end; its events."""
         process = self.start(name, "moq-subscribe", "--stream-id", STREAM, "--json", "--hls-dir", self.dir / "hls", "--log-level", "info", *args)
         process.wait(timeout=seconds)
@@ -125,7 +120,7 @@ class Mesh:
                 pass
         return found
 
-    def wait_for(self, what, fact, seconds=40):
+    def wait_for(self, what, fact, seconds=90):
         """Until fact() is true; its value. Facts are polled, and the limit is for a machine that does much else."""
         until = time.monotonic() + seconds
         while True:
@@ -136,11 +131,11 @@ class Mesh:
                 raise AssertionError(f"{what}: not within {seconds} s")
             time.sleep(0.05)
 
-    def end(self, name):
-        """Ends the newest process of this name in order; the name may be used again."""
-        process = [p for n, p in self.running if n == name][-1]
+    def end(self, name, code=0, seconds=60):
+        """Asks the newest process of this name to end, and checks that it does; the name may be used again."""
+        process = self.process(name)
         process.send_signal(signal.SIGTERM)
-        check(process.wait(timeout=30) == 0, f"{name} ended with 0 after SIGTERM")
+        check(process.wait(timeout=seconds) == code, f"{name} ended with {code} after SIGTERM")
         (self.dir / f"{name}.addr").unlink(missing_ok=True)
 
     def run(self, *args):

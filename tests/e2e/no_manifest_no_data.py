@@ -43,7 +43,7 @@ def files(m):
 
 def end(m, process):
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 def main():
@@ -57,7 +57,7 @@ def main():
         if case == "none":
             relay = m.publisher("relay", url)
             process = m.start("subscriber", "moq-subscribe", "--stream-id", mesh.STREAM, "--json", "--hls-dir", m.dir / "hls", "--remote", relay, *base)
-            time.sleep(9)
+            m.wait_for("the reason", lambda: any(e["event"] == "no-manifest" for e in m.events("subscriber")))
             end(m, process)
             events = m.events("subscriber")
             check(not [e for e in events if e["event"] == "chunk"], "no chunk was taken")
@@ -72,7 +72,7 @@ def main():
             relay = m.publisher("relay", url)
             process = m.start("subscriber", "moq-subscribe", "--stream-id", mesh.STREAM, "--json", "--hls-dir", m.dir / "hls", "--remote", relay,
                               "--remote-manifests", leader, *base)
-            time.sleep(9)
+            m.wait_for("a manifest is refused", lambda: any(e["event"] == "rejected" for e in m.events("subscriber")))
             end(m, process)
             events = m.events("subscriber")
             check(not [e for e in events if e["event"] == "chunk"], "no chunk was taken")

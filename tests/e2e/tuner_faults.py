@@ -57,7 +57,7 @@ def main():
             return f"fault={name}@{rest.split(':')[0]}" in (m.dir / "tuner.log").read_text()
 
         def comes(fact, what):
-            check(m.wait_for(what, fact, 60), what)
+            check(m.wait_for(what, fact), what)
 
         for fault, says, _ in faults:
             comes(lambda: played(fault), f"the tuner plays {fault}")

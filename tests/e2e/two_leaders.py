@@ -14,10 +14,10 @@ from mesh import check
 
 def end(process):
     process.send_signal(signal.SIGTERM)
-    check(process.wait(timeout=15) == 0, "it ended with 0 after SIGTERM")
+    check(process.wait(timeout=60) == 0, "it ended with 0 after SIGTERM")
 
 
-def wait_for(m, event, count, seconds=40):
+def wait_for(m, event, count, seconds=90):
     """Until a running subscriber has printed so many of an event."""
     def found():
         events = [e for e in m.events("subscriber") if e["event"] == event]

@@ -45,7 +45,7 @@ void seeds_hold(unsigned quarter) {
     sum.rejected += out.counted.rejected;
   }
   // A run that checks nothing would hold too.
-  CHECK(sum.promised > 10 * count);
+  CHECK(sum.promised > 5 * count);
   if (sanitized()) return;
   CHECK(sum.restarts > count / 4);
   CHECK(sum.rejected > count);

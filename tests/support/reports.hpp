@@ -14,7 +14,7 @@
 namespace ec::test {
 
 /// How long a test waits for something that must come before it fails. No test passes by waiting so long.
-constexpr std::chrono::seconds patience{20};
+constexpr std::chrono::seconds patience{60};
 
 inline std::string text_of(const actors::report& r, std::string_view key) {
   for (const auto& [k, v] : r.fields)

