@@ -40,6 +40,11 @@ bool may_follow(const content& earlier, const content& later) {
   return true;
 }
 
+bool compatible(const content& earlier, const content& later) {
+  return earlier.chunk_duration_ms == later.chunk_duration_ms && earlier.encoder_profile_id == later.encoder_profile_id &&
+         may_follow(earlier, later);
+}
+
 base::result<signer> signer::make(crypto::signing_key key, signer_state state) {
   if (state.key != key.public_key()) return fail(errc::invalid_argument, "the signer state is of another key", state.key.to_string());
   return signer(std::move(key), std::move(state));

@@ -52,5 +52,7 @@ private:
 
 /// True if one honest signer may have signed both: `later` signed after `earlier`, about chunks that overlap.
 bool may_follow(const content& earlier, const content& later);
+/// The same, and equal in what a signer keeps for a stream: duration and profile.
+bool compatible(const content& earlier, const content& later);
 
 } // namespace ec::manifest

@@ -1,6 +1,7 @@
 #include "manifest/subscriber_state.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/file.hpp"
 #include "base/json.hpp"
@@ -19,7 +20,7 @@ constexpr int64_t version = 1;
 base::result<subscriber_state> state_from(std::string_view text) {
   const json::parse_options options{.bytes_max = limits::subscriber_state_bytes_max, .depth_max = 8, .members_max = 32, .i_json = true};
   EC_TRY(const auto v, json::parse(text, options));
-  EC_TRYV(internal::members(v, "a subscriber state", {"statements", "stream_id", "version"}));
+  EC_TRYV(internal::members(v, "a subscriber state", {"heard", "statements", "stream_id", "version"}));
   EC_TRY(const auto stated, internal::whole_number(v, "version"));
   if (stated != version) return base::fail(base::errc::unsupported, "a subscriber state of version " + std::to_string(stated));
   subscriber_state s;
@@ -31,16 +32,56 @@ base::result<subscriber_state> state_from(std::string_view text) {
     if (!genuine(said)) return base::fail(base::errc::mismatch, "a key statement is not signed by the key that it is about", said.key.to_string());
     s.statements.push_back(std::move(said));
   }
+  const auto* heard = v.find("heard") == nullptr ? nullptr : v.find("heard")->as_array();
+  if (heard == nullptr || heard->size() > limits::heard_max * limits::trusted_keys_max) return internal::malformed("\"heard\" is no array of manifest objects");
+  for (const auto& one : *heard) {
+    EC_TRY(auto read, decode(base::as_span(json::canonical(one))));
+    auto* whole = std::get_if<signed_manifest>(&read);
+    if (whole == nullptr || whole->attestations.size() != 1 || !whole->key_statements.empty())
+      return internal::malformed("an entry of \"heard\" is not one content with one attestation");
+    s.heard.push_back(std::move(*whole));
+  }
   return s;
 }
 
+const attestation& said(const signed_manifest& m) {
+  return m.attestations.front();
+}
+
+json::value heard_json(const signed_manifest& m) {
+  const auto payload = encode(m);
+  return json::parse(base::as_text(payload), {.bytes_max = limits::manifest_bytes_max, .depth_max = 8, .members_max = 32, .i_json = true}).value();
+}
+
 } // namespace
+
+void tidy(subscriber_state& s) {
+  std::map<crypto::verifying_key, std::map<uint64_t, signed_manifest>> chains;
+  for (auto& one : s.heard) {
+    const auto signer = said(one).signer;
+    const auto sequence = said(one).sequence;
+    if (chains.contains(signer) || chains.size() < limits::trusted_keys_max) chains[signer].emplace(sequence, std::move(one));
+  }
+  s.heard.clear();
+  for (auto& [signer, links] : chains) {
+    auto first = links.end();
+    size_t bytes = 0;
+    for (size_t count = 0; first != links.begin() && count < limits::heard_max; ++count) {
+      bytes += encode(std::prev(first)->second).size();
+      if (count > 0 && bytes > limits::heard_bytes_max) break;
+      --first;
+    }
+    for (; first != links.end(); ++first) s.heard.push_back(std::move(first->second));
+  }
+}
 
 void merge(subscriber_state& to, const subscriber_state& other) {
   for (const auto& s : other.statements) {
     const auto same = [&](const key_statement& known) { return known.what == s.what && known.key == s.key; };
     if (to.statements.size() < limits::statements_kept_max && std::ranges::none_of(to.statements, same)) to.statements.push_back(s);
   }
+  to.heard.insert(to.heard.end(), other.heard.begin(), other.heard.end());
+  tidy(to);
 }
 
 std::string subscriber_state_file_name(std::string_view stream_id) {
@@ -50,7 +91,9 @@ std::string subscriber_state_file_name(std::string_view stream_id) {
 std::string encode(const subscriber_state& s) {
   json::array statements;
   for (const auto& one : s.statements) statements.push_back(to_json(one));
-  return json::canonical(json::object{{"statements", std::move(statements)}, {"stream_id", s.stream_id}, {"version", version}}) + "\n";
+  json::array heard;
+  for (const auto& one : s.heard) heard.push_back(heard_json(one));
+  return json::canonical(json::object{{"heard", std::move(heard)}, {"statements", std::move(statements)}, {"stream_id", s.stream_id}, {"version", version}}) + "\n";
 }
 
 base::result<subscriber_state> decode_subscriber_state(std::string_view text) {

@@ -6,6 +6,7 @@
 
 #include "base/disk.hpp"
 #include "base/result.hpp"
+#include "manifest/attestation.hpp"
 #include "manifest/key_statement.hpp"
 
 namespace ec::manifest {
@@ -14,9 +15,14 @@ namespace ec::manifest {
 struct subscriber_state {
   std::string stream_id;
   std::vector<key_statement> statements = {}; ///< that were followed, in that order
+  std::vector<signed_manifest> heard = {};    ///< the newest of each signer's chain: one attestation each, and what it attests; tidy()
 
   friend bool operator==(const subscriber_state&, const subscriber_state&) = default;
 };
+
+/// Sorts what was heard by signer and sequence, and leaves of each signer the newest heard_max within heard_bytes_max, and the newest
+/// in any case; of trusted_keys_max signers, those that stand first.
+void tidy(subscriber_state& s);
 
 /// Adds to `to` what `other`, of the same stream, knows beside it: two subscribers may share one folder.
 void merge(subscriber_state& to, const subscriber_state& other);

@@ -8,11 +8,7 @@
 namespace ec::manifest {
 namespace {
 
-/// True if one honest signer may have signed both, in the order of their sequence numbers.
-bool compatible(const content& earlier, const content& later) {
-  return earlier.chunk_duration_ms == later.chunk_duration_ms && earlier.encoder_profile_id == later.encoder_profile_id &&
-         may_follow(earlier, later);
-}
+namespace limits = base::limits;
 
 std::string in_seconds(int64_t ms) {
   return std::to_string(ms / 1000) + " s";
@@ -37,6 +33,7 @@ std::vector<std::pair<std::string, uint64_t>> verifier_counters::list() const {
                                                     {"attestations", attestations},
                                                     {"sequences_missed", sequences_missed},
                                                     {"chains_restarted", chains_restarted},
+                                                    {"gaps", gaps},
                                                     {"keys_rotated", keys_rotated},
                                                     {"keys_revoked", keys_revoked},
                                                     {"disagreements", disagreements},
@@ -61,6 +58,7 @@ outcome verifier::accept(std::span<const uint8_t> payload, base::wall_time now, 
     refuse(out, refusal_reason::wrong_group, "the manifest of epoch " + std::to_string(c.epoch_id) + " in group " + std::to_string(*group));
     return true;
   };
+  look_for_gaps(out, now);
   auto read = decode(payload);
   if (!read) {
     const bool large = read.error().code == base::errc::too_large;
@@ -144,7 +142,8 @@ bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shar
   }
   if (const auto c = chains_.find(a.signer); c != chains_.end()) {
     const auto link = c->second.links.find(a.sequence);
-    if (link != c->second.links.end() && link->second.digest == a.digest(id)) return false; // a copy of what was judged
+    const bool copy = link != c->second.links.end() && link->second.digest == a.digest(id);
+    if (copy && link->second.recalled == nullptr) return false; // of what was judged
   }
   // The signature before anything that accuses the signer.
   if (!crypto::verify(a.signer, signed_bytes(a, id), a.signature)) {
@@ -174,7 +173,7 @@ bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shar
   outcome::taken news{verified<content>(what), id, {}};
   if (first_use && trust_.add(a.signer)) news.new_key = true;
   const bool allowed = content_allows(out, id, what, a);
-  remember_link(id, a, news);
+  remember_link(id, a, news, now);
   here = find_held(id);
   if (here == nullptr) {
     if (allowed) count_disagreement(*what);
@@ -201,26 +200,28 @@ bool verifier::chain_allows(outcome& out, const crypto::digest& id, const std::s
   if (known == chains_.end() || known->second.links.empty()) return true;
   const auto& links = known->second.links;
   const auto after = links.lower_bound(a.sequence);
+  if (after != links.end() && after->first == a.sequence && after->second.digest == a.digest(id)) return true; // heard before a restart
   if (known->second.forgot && after == links.begin() && after->first != a.sequence) {
+    if (after != links.end()) out.shown.push_back({evidence_kind::rollback, a.signer, said_before(after->second), {id, a, what}});
     refuse(out, refusal_reason::rollback, "attestation " + std::to_string(a.sequence) + " of " + trust_.name(a.signer) +
                                             " is older than all that is remembered", a.signer);
     return false;
   }
   const auto forked = [&](const chain::link& other, std::string_view how) {
     refuse(out, refusal_reason::fork, "the chain of " + trust_.name(a.signer) + " forks at " + std::to_string(a.sequence) + ": " + std::string(how), a.signer);
-    const auto* held = find_held(other.manifest_id);
-    keep_evidence({refusal_reason::fork, a.signer, {other.manifest_id, other.said, held == nullptr ? nullptr : held->what}, {id, a, what}});
+    keep_evidence(out, {evidence_kind::fork, a.signer, said_before(other), {id, a, what}});
     return false;
   };
   if (after != links.end()) {
     if (after->first == a.sequence) return forked(after->second, "two attestations have this number");
     if (after->first == a.sequence + 1 && after->second.said.previous != a.digest(id)) return forked(after->second, "the next one does not follow it");
-    if (after->second.said.signed_unix_ms < a.signed_unix_ms) return forked(after->second, "a later one was signed before it");
+    // A chain that begins anew has lost its clock's memory, too: what is compared is what goes on with it.
+    const auto timed = std::find_if(after, links.end(), [](const auto& l) { return l.second.said.previous.has_value(); });
+    if (timed != links.end() && timed->second.said.signed_unix_ms < a.signed_unix_ms) return forked(timed->second, "a later one was signed before it");
   }
   if (after != links.begin()) {
     const auto& before = std::prev(after)->second;
     if (before.said.sequence + 1 == a.sequence && a.previous != before.digest) return forked(before, "it does not follow the one before");
-    // A chain that begins anew has lost its clock's memory, too.
     if (a.previous && before.said.signed_unix_ms > a.signed_unix_ms) return forked(before, "an earlier one was signed after it");
   }
   return true;
@@ -236,36 +237,101 @@ bool verifier::content_allows(outcome& out, const crypto::digest& id, const std:
       if (other_first ? compatible(*other.what, *what) : compatible(*what, *other.what)) continue;
       v.contested = true;
       allowed = false;
-      keep_evidence({refusal_reason::equivocation, a.signer, {other.id, v.said, other.what}, {id, a, what}});
+      keep_evidence(out, {evidence_kind::equivocation, a.signer, {other.id, v.said, other.what}, {id, a, what}});
     }
   });
+  // What it said before a restart binds it too.
+  if (const auto known = chains_.find(a.signer); known != chains_.end())
+    for (const auto& [sequence, link] : known->second.links) {
+      const auto& other = link.recalled;
+      if (other == nullptr || link.manifest_id == id || other->chunk_start_index >= what->end_index() || what->chunk_start_index >= other->end_index())
+        continue;
+      if (sequence < a.sequence ? compatible(*other, *what) : compatible(*what, *other)) continue;
+      allowed = false;
+      keep_evidence(out, {evidence_kind::equivocation, a.signer, {link.manifest_id, link.said, other}, {id, a, what}});
+    }
   if (!allowed)
     refuse(out, refusal_reason::equivocation, trust_.name(a.signer) + " signed two contents of chunk " + std::to_string(what->chunk_start_index) +
                                                 " and following: neither counts", a.signer);
   return allowed;
 }
 
-void verifier::remember_link(const crypto::digest& id, const attestation& a, outcome::taken& news) {
+void verifier::remember_link(const crypto::digest& id, const attestation& a, outcome::taken& news, base::wall_time now) {
   auto& c = chains_[a.signer];
   if (!c.links.empty() && c.links.rbegin()->first < a.sequence) {
+    const auto newest = c.links.rbegin()->first;
     if (a.previous) {
-      news.sequences_missed = a.sequence - c.links.rbegin()->first - 1;
+      news.sequences_missed = a.sequence - newest - 1;
       counters_.sequences_missed += news.sequences_missed;
+      if (news.sequences_missed > 0) {
+        c.holes.push_back({newest, a.sequence, now});
+        if (c.holes.size() > limits::verifier_evidence_max) c.holes.pop_front();
+      }
     } else {
       news.chain_restarted = true;
       ++counters_.chains_restarted;
     }
   }
-  c.links.emplace(a.sequence, chain::link{a.digest(id), id, a});
-  if (c.links.size() > base::limits::verifier_chain_max) {
+  const auto [link, fresh] = c.links.emplace(a.sequence, chain::link{a.digest(id), id, a, nullptr});
+  if (!fresh) link->second.recalled = nullptr; // its content is held from now on
+  if (c.links.size() > limits::verifier_chain_max) {
     c.links.erase(c.links.begin());
     c.forgot = true;
   }
 }
 
-void verifier::keep_evidence(evidence e) {
-  if (evidence_.size() >= base::limits::verifier_evidence_max) evidence_.pop_front();
+void verifier::look_for_gaps(outcome& out, base::wall_time now) {
+  for (auto& [signer, c] : chains_) {
+    while (!c.holes.empty() && now - c.holes.front().seen >= config_.gap_patience) {
+      const auto hole = c.holes.front();
+      c.holes.pop_front();
+      auto before = c.links.find(hole.before);
+      if (before == c.links.end()) continue; // too long ago
+      // What came since may have closed it, or parts of it.
+      auto after = std::next(before);
+      while (after != c.links.end() && after->first <= hole.after && after->first == before->first + 1) before = after++;
+      if (after == c.links.end() || after->first > hole.after) continue;
+      ++counters_.gaps;
+      out.shown.push_back({evidence_kind::gap, signer, said_before(before->second), said_before(after->second)});
+    }
+  }
+}
+
+void verifier::keep_evidence(outcome& out, evidence e) {
+  out.shown.push_back(e);
+  if (evidence_.size() >= limits::verifier_evidence_max) evidence_.pop_front();
   evidence_.push_back(std::move(e));
+}
+
+evidence::statement verifier::said_before(const chain::link& link) const {
+  const auto* here = find_held(link.manifest_id);
+  return {link.manifest_id, link.said, here == nullptr ? link.recalled : here->what};
+}
+
+void verifier::recall(const subscriber_state& before) {
+  for (const auto& h : before.heard) {
+    const auto& a = h.attestations.front();
+    const auto id = manifest_id(h.content);
+    // A file that somebody wrote accuses nobody.
+    if (h.content.stream_id != stream_id_ || !trust_.trusts(a.signer) || !crypto::verify(a.signer, signed_bytes(a, id), a.signature)) continue;
+    auto& c = chains_[a.signer];
+    c.links.emplace(a.sequence, chain::link{a.digest(id), id, a, std::make_shared<const content>(h.content)});
+    c.forgot = true;
+  }
+}
+
+subscriber_state verifier::state() const {
+  subscriber_state out{stream_id_, trust_.followed(), {}};
+  for (const auto& [signer, c] : chains_) {
+    if (!trust_.trusts(signer)) continue;
+    for (auto link = c.links.rbegin(); link != c.links.rend(); ++link) {
+      const auto said = said_before(link->second);
+      if (said.content != nullptr) out.heard.push_back({*said.content, {said.attestation}});
+      if (std::distance(c.links.rbegin(), link) + 1 >= static_cast<std::ptrdiff_t>(limits::heard_max)) break;
+    }
+  }
+  tidy(out);
+  return out;
 }
 
 void verifier::count_disagreement(const content& c) {
@@ -275,6 +341,11 @@ void verifier::count_disagreement(const content& c) {
       differs |= c.at(i).state == chunk_state::whole && other.what->at(i).state == chunk_state::whole && c.at(i).digest != other.what->at(i).digest;
   });
   if (differs) ++counters_.disagreements;
+}
+
+const verifier::held* verifier::find_held(const crypto::digest& id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &found->second->second;
 }
 
 verifier::held* verifier::find_held(const crypto::digest& id) {

@@ -15,6 +15,7 @@
 #include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "manifest/attestation.hpp"
+#include "manifest/evidence.hpp"
 #include "manifest/subscriber_state.hpp"
 #include "manifest/trust_set.hpp"
 #include "manifest/verified.hpp"
@@ -49,19 +50,6 @@ struct refusal {
   std::optional<crypto::verifying_key> signer; ///< whose attestation; absent if the whole object was refused
 };
 
-/// One signer caught saying two things. Both stay here to be shown to others.
-struct evidence {
-  refusal_reason kind = refusal_reason::equivocation; ///< or fork
-  crypto::verifying_key signer;
-  struct statement {
-    crypto::digest manifest_id;
-    manifest::attestation attestation;
-    std::shared_ptr<const manifest::content> content; ///< null if it is no longer remembered
-  };
-  statement first;
-  statement second;
-};
-
 struct verifier_config {
   /// Signers that must attest one content before its chunks count.
   size_t signers_required = 1;
@@ -69,6 +57,8 @@ struct verifier_config {
   std::optional<std::chrono::milliseconds> age_max;
   /// Refuse what was signed further in the future than clocks differ.
   std::optional<std::chrono::milliseconds> ahead_max;
+  /// What is missing of a chain is a gap when it has not come for so long: objects overtake each other.
+  std::chrono::milliseconds gap_patience{6'000};
   size_t manifests_max = base::limits::verifier_manifests_max; ///< remembered; the oldest leave first
   size_t entries_max = base::limits::verifier_entries_max;     ///< chunks in them
 };
@@ -89,6 +79,7 @@ struct outcome {
   };
   std::optional<taken> accepted; ///< at least one new attestation of a trusted signer holds
   std::vector<key_statement> followed; ///< what changed whom we trust: say so
+  std::vector<evidence> shown = {};    ///< what a signer, or who shows its word, can be held to
   bool duplicate = false;        ///< nothing new, nothing wrong
   std::vector<refusal> refusals;
 };
@@ -110,6 +101,7 @@ struct verifier_counters {
   uint64_t attestations = 0;      ///< taken
   uint64_t sequences_missed = 0;
   uint64_t chains_restarted = 0;
+  uint64_t gaps = 0;              ///< in a chain, that did not close in time
   uint64_t keys_rotated = 0;      ///< statements that were followed
   uint64_t keys_revoked = 0;
   uint64_t disagreements = 0;     ///< trusted signers whose whole chunks differ
@@ -139,12 +131,15 @@ public:
   size_t signers_of(uint64_t index) const;
   size_t signers_required() const { return config_.signers_required; }
 
+  /// Goes on with the chains of trusted signers where this stream's subscriber left them before a restart; before the first accept().
+  /// Nothing that was heard then counts as a chunk's listing until it comes again.
+  void recall(const subscriber_state& before);
   /// What a successor of this process must know.
-  subscriber_state state() const { return {stream_id_, trust_.followed()}; }
+  subscriber_state state() const;
   const std::string& stream_id() const { return stream_id_; }
   const trust_set& trust() const { return trust_; }
   const verifier_counters& counters() const { return counters_; }
-  /// The last verifier_evidence_max cases, oldest first.
+  /// The last verifier_evidence_max equivocations and forks, oldest first.
   const std::deque<evidence>& evidence_kept() const { return evidence_; }
   /// The highest chunk index that is listed; nothing before the first manifest.
   std::optional<uint64_t> newest_index() const;
@@ -168,7 +163,14 @@ private:
       crypto::digest digest;
       crypto::digest manifest_id;
       attestation said;
+      std::shared_ptr<const content> recalled; ///< heard before a restart, and not again since
     };
+    struct hole {
+      uint64_t before = 0; ///< the sequence numbers at its two edges
+      uint64_t after = 0;
+      base::wall_time seen;
+    };
+    std::deque<hole> holes; ///< that may still close
     std::map<uint64_t, link> links; ///< by sequence, the newest verifier_chain_max
     bool forgot = false;            ///< links were dropped: lower sequences cannot be judged any more
   };
@@ -182,10 +184,13 @@ private:
                  base::wall_time now);
   bool chain_allows(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a);
   bool content_allows(outcome& out, const crypto::digest& id, const std::shared_ptr<const content>& what, const attestation& a);
-  void remember_link(const crypto::digest& id, const attestation& a, outcome::taken& news);
-  void keep_evidence(evidence e);
+  void remember_link(const crypto::digest& id, const attestation& a, outcome::taken& news, base::wall_time now);
+  void look_for_gaps(outcome& out, base::wall_time now);
+  void keep_evidence(outcome& out, evidence e);
+  evidence::statement said_before(const chain::link& link) const;
   void count_disagreement(const content& c);
   held* find_held(const crypto::digest& id);
+  const held* find_held(const crypto::digest& id) const;
   held& hold(const crypto::digest& id, std::shared_ptr<const content> what);
   bool make_room(const content& c);
   void wait_for_attestation(const crypto::digest& id, std::shared_ptr<const content> what);

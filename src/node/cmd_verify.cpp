@@ -17,6 +17,7 @@
 #include "manifest/verifier.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
+#include "node/verify_evidence.hpp"
 #include "node/verify_objects.hpp"
 #include "object/format.hpp"
 
@@ -199,12 +200,12 @@ void verify_manifest(const std::string& file, const verify_config& config, const
 int cmd_verify(const std::vector<std::string>& args) {
   static const command_help help{"verify",
     "Checks what was written: an HLS directory (every segment against the signed manifest that lists it), a file of objects (every "
-    "piece, tail, manifest and signature) or a manifest. Says what is right and what is not; exit code 1 if anything is not.",
+    "piece, tail, manifest and signature), a manifest, or evidence against a signer. Says what is right and what is not; exit code 1 if anything is not.",
     {"ec-node verify live --trust ed25519:...", "ec-node verify live.objects --trust ed25519:...",
       "ec-node verify manifest.json --trust ed25519:..."}};
   static const auto settings = [] {
     std::vector<setting<verify_config>> all = {
-      make_setting("path", "PATH...", "HLS directories, files of objects, manifests", &verify_config::path),
+      make_setting("path", "PATH...", "HLS directories, files of objects, manifests, evidence", &verify_config::path),
       make_setting("trust", "KEY", "ed25519:<hex> of a signer whose word counts", &verify_config::trust),
       make_setting("trust-file", "FILE", "JSON: whose word counts for which streams, and which keys are revoked; adds to --trust", &verify_config::trust_file),
       make_setting("min-signers", "K", "trusted keys that must have signed what lists a chunk (1)", &verify_config::min_signers),
@@ -247,6 +248,7 @@ int cmd_verify(const std::vector<std::string>& args) {
           return trust.value().in(stream_id);
         },
         config.min_signers, secret.value(), say);
+    else if (is_evidence_file(path)) verify_evidence_file(path, say);
     else verify_manifest(path, config, trust.value(), wrong);
   }
   std::printf("%s\n", wrong.count() == 0 ? "all is right" : (std::to_string(wrong.count()) + " things are wrong").c_str());

@@ -182,7 +182,7 @@ TEST_CASE("two contents of one epoch by one signer: both are kept as evidence, n
     CHECK_FALSE(v.find(5).has_value());
     REQUIRE(v.evidence_kept().size() == 1);
     const auto& e = v.evidence_kept().front();
-    CHECK(e.kind == reason::equivocation);
+    CHECK(e.kind == evidence_kind::equivocation);
     CHECK(e.signer == key(1).public_key());
     for (const auto* side : {&e.first, &e.second}) {
       REQUIRE(side->content != nullptr);
@@ -518,7 +518,7 @@ TEST_CASE("trusted keys are read from text, named, and bounded") {
 
 TEST_CASE("every counter has a name of its own") {
   const auto all = verifier_counters{}.list();
-  CHECK(all.size() == 9 + refusal_reason_count);
+  CHECK(all.size() == 10 + refusal_reason_count);
   for (size_t i = 0; i < all.size(); ++i)
     for (size_t j = 0; j < i; ++j) CHECK(all[i].first != all[j].first);
 }
