@@ -14,6 +14,9 @@ constexpr std::chrono::milliseconds retry_after{500};
 constexpr uint64_t manifests_before = 4;
 constexpr uint64_t chunks_before = 1;
 constexpr size_t groups_to_warn = 3;
+constexpr size_t evidence_waiting = 16;
+/// As far back as a publisher gives its manifests again: what a crash forgets of a chain is no gap.
+constexpr std::chrono::seconds keep_chains_every{8};
 
 enum class what { manifests, chunks, damaged };
 constexpr const char* track_names[] = {"manifests", "chunks", "damaged"};
@@ -28,6 +31,7 @@ public:
     if (outputs.objects)
       objects_.emplace(config.record_edge, std::move(*outputs.objects), edge_watch{"subscriber_verifier-object_recorder", observer_});
     trust_ = std::move(outputs.trust);
+    evidence_ = std::move(outputs.evidence);
   }
 
   behavior_type make_behavior() override {
@@ -53,6 +57,8 @@ public:
     if (objects_) objects_->release(this);
     if (trust_) caf::anon_send(*trust_, stop_atom::value);
     trust_.reset();
+    if (evidence_) caf::anon_send(*evidence_, stop_atom::value);
+    evidence_.reset();
     observer_ = nullptr;
   }
 
@@ -275,6 +281,8 @@ private:
   }
 
   void act(const object::manifest_accepted& m) {
+    if (clock().now() >= keep_chains_at_) keep_trust();
+    else changed_ = true;
     if (m.chain_restarted) {
       base::log::warn("subscriber_verifier", "signer-chain-restarted", {{"signer", m.signer.to_string()}});
       send(observer_, report{"signer-chain-restarted", {{"signer", m.signer.to_string()}, {"warning", "the signer lost its state and began a new chain"}}});
@@ -301,16 +309,18 @@ private:
   void keep_trust() {
     if (!trust_ || ended_) return;
     changed_ = true;
+    keep_chains_at_ = clock().now() + keep_chains_every;
     if (!keeping_) write_trust();
+    else again_ = true;
   }
 
   void write_trust() {
     keeping_ = true;
-    changed_ = false;
+    changed_ = again_ = false;
     const auto done = [this] {
       keeping_ = false;
-      if (changed_) write_trust();
-      else if (ended_) end_outputs();
+      if (changed_ && (again_ || ended_)) write_trust();
+      else if (ended_) end_kept();
     };
     kept_trust now{std::make_shared<const manifest::subscriber_state>(receiver_.judge().state())};
     request(*trust_, caf::infinite, std::move(now)).then([done](edge_credit) { done(); }, [done](const caf::error&) { done(); });
@@ -328,6 +338,22 @@ private:
     const auto signer = e.signer ? e.signer->to_string() : std::string{};
     base::log::error("subscriber_verifier", "equivocation", {{"signer", signer}, {"group", e.group}, {"text", e.text}});
     send(observer_, report{"equivocation", {{"signer", signer}, {"group", static_cast<int64_t>(e.group)}, {"text", e.text}}});
+  }
+
+  /// A trusted signer can contradict itself as often as it likes: what the disk is too slow for is not kept.
+  void act(const object::found_evidence& e) {
+    if (!evidence_ || ended_) return;
+    if (evidence_owed_ >= evidence_waiting) {
+      ++evidence_dropped_;
+      return;
+    }
+    ++evidence_owed_;
+    const auto done = [this](bool kept) {
+      --evidence_owed_;
+      if (!kept) ++evidence_dropped_;
+      if (ended_) end_kept();
+    };
+    request(*evidence_, caf::infinite, found_evidence{e.what}).then(done, [done](const caf::error&) { done(false); });
   }
 
   void act(const object::cut_off& c) {
@@ -382,14 +408,17 @@ private:
       if (count > 0) totals.emplace_back(name, static_cast<int64_t>(count));
     // Only what was waiting for a manifest is left by now.
     if (const auto waiting = receiver_.status().groups_waiting; waiting > 0) totals.emplace_back("chunks_waiting", static_cast<int64_t>(waiting));
+    if (evidence_dropped_ > 0) totals.emplace_back("evidence_dropped", evidence_dropped_);
     send(observer_, report{"totals", std::move(totals)});
     for (auto& l : links_)
       if (l.session) send(l.session, stop_atom::value);
-    if (!keeping_) end_outputs();
+    if (trust_ && changed_ && !keeping_) write_trust();
+    end_kept();
   }
 
-  /// Once what must not be forgotten is kept.
-  void end_outputs() {
+  /// Once what must not be forgotten is on the disk.
+  void end_kept() {
+    if (keeping_ || evidence_owed_ > 0) return;
     if (!objects_) return end_hls();
     // Where the HLS writer ends the topology is over: what is still to be written to the file of objects goes first.
     objects_->on_room([this] {
@@ -423,12 +452,17 @@ private:
   std::optional<edge<verified_chunk, hls_writer_actor>> output_;
   std::optional<edge<accepted_group, object_recorder_actor>> objects_;
   std::optional<trust_keeper_actor> trust_;
+  std::optional<evidence_keeper_actor> evidence_;
+  size_t evidence_owed_ = 0; ///< that the keeper has not answered yet
+  int64_t evidence_dropped_ = 0; ///< that is in no file
   object::proofs proofs_;
   std::optional<base::mono_time> armed_;
   std::function<base::wall_time()> wall_;
   std::chrono::milliseconds drain_{0};
   bool keeping_ = false; ///< the trust keeper has not answered yet
   bool changed_ = false; ///< since what it was given
+  bool again_ = false;   ///< what changed is to be kept as soon as it has answered
+  base::mono_time keep_chains_at_;
   bool draining_ = false;
   bool require_manifest_ = false;
   bool warned_ = false;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "actors/evidence_keeper.hpp"
 #include "actors/hls_writer.hpp"
 #include "actors/object_recorder.hpp"
 #include "actors/report.hpp"
@@ -55,6 +56,7 @@ struct subscriber_config {
 struct subscriber_outputs {
   std::optional<hls_writer_actor> hls;
   std::optional<object_recorder_actor> objects;
+  std::optional<evidence_keeper_actor> evidence = {}; ///< likewise
   std::optional<trust_keeper_actor> trust = {}; ///< is told to stop at the end
 };
 

@@ -53,6 +53,7 @@ struct subscribe_config {
   std::string hls_mode = "window";              ///< window, event
   uint32_t hls_window = 6;                      ///< segments in a sliding playlist
   std::filesystem::path objects_out;            ///< empty: no file of objects is kept
+  std::filesystem::path evidence_dir;           ///< empty: evidence against signers is logged only
   std::optional<uint64_t> stop_after;           ///< chunks
   std::chrono::milliseconds drain{0};           ///< when asked to end: how long the sources may take to end their tracks first
   std::chrono::milliseconds patience{0};        ///< for a missing chunk, and for a whole one; 0: three chunk durations

@@ -119,6 +119,11 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
     EC_TRY(auto* peer, peer_of(plan, remote, "--remote-manifests"));
     peer->wanted.manifests = true;
   }
+  if (!config.evidence_dir.empty()) {
+    if (!manifests) return fail(errc::config, "manifests are not asked for: give --require-manifest or --subscribe-manifests too", "--evidence-dir");
+    if (const auto why = on.disk->make_folders(config.evidence_dir.string()); why < 0)
+      return fail(errc::config, config.evidence_dir.string() + ": " + std::generic_category().message(-why), "--evidence-dir");
+  }
   if (!config.objects_out.empty()) {
     // A file that cannot be kept is an error of the command; what the disk refuses later is not.
     const auto probe = object::object_file_writer::open(config.objects_out.string(), plan.stream_id);
@@ -140,8 +145,8 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
   return plan;
 }
 
-subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe_plan& plan, object::stream_cipher cipher,
-  subscriber_outputs outputs, const observer_actor& observer) {
+subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe_plan& plan, const manifest::subscriber_state& known,
+  object::stream_cipher cipher, subscriber_outputs outputs, const observer_actor& observer) {
   object::receiver_config receive;
   receive.require_manifest = plan.config.require_manifest;
   receive.use_manifests = std::ranges::any_of(plan.peers, [](const peer_plan& p) { return p.wanted.manifests; });
@@ -153,7 +158,9 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   receive.chunk_duration = std::chrono::milliseconds(plan.chunk_duration_ms);
   auto rules = manifest::live_rules();
   rules.signers_required = plan.config.min_signers;
-  subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), manifest::verifier(plan.stream_id, plan.trust, rules), receive, {},
+  manifest::verifier verifier(plan.stream_id, plan.trust, rules);
+  verifier.recall(known);
+  subscriber_config config{namespace_of(plan.stream_id), std::move(cipher), std::move(verifier), receive, {},
     plan.config.drain, hls_edge, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
   config.wall = plan.on.wall;
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
@@ -203,12 +210,15 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
       outputs.objects = spawn_object_recorder(s, {plan.config.objects_out.string(), plan.profile}, std::move(again), observer);
     }
     auto now = plan;
-    EC_TRYV(recall(now)); // this branch may have run before, and followed more
+    EC_TRY(const auto known, recall(now)); // this branch may have run before, and followed more
+    if (!plan.config.evidence_dir.empty())
+      outputs.evidence = spawn_evidence_keeper(s, {.dir = plan.config.evidence_dir.string(), .disk = plan.on.disk}, observer, plan.on.blocking);
     if (!plan.state_file.empty()) outputs.trust = spawn_trust_keeper(s, {.file = plan.state_file.string(), .disk = plan.on.disk}, observer, plan.on.blocking);
-    const auto sink = spawn_verifier(s, now, std::move(cipher), outputs, observer);
+    const auto sink = spawn_verifier(s, now, known, std::move(cipher), outputs, observer);
     *verifier = caf::actor_cast<caf::actor>(sink);
     out.push_back(*verifier);
     if (outputs.objects) out.push_back(caf::actor_cast<caf::actor>(*outputs.objects));
+    if (outputs.evidence) out.push_back(caf::actor_cast<caf::actor>(*outputs.evidence));
     if (outputs.trust) out.push_back(caf::actor_cast<caf::actor>(*outputs.trust));
     for (uint32_t i = 0; i < plan.peers.size(); ++i) out.push_back(spawn_link(s, i, plan.peers[i], plan.on, endpoint, sink, observer));
     return out;

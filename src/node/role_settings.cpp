@@ -49,6 +49,7 @@ const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
     make_setting("hls-mode", "window|event", "sliding window, or keep everything (window)", &c::hls_mode),
     make_setting("hls-window", "N", "segments in a sliding playlist (6)", &c::hls_window),
     make_setting("objects-out", "FILE", "keep every accepted object and its manifest in this file, for ec-node verify; goes on with an existing one", &c::objects_out),
+    make_setting("evidence-dir", "DIR", "keep here what signers contradict themselves in, and what is missing of their chains, for ec-node verify", &c::evidence_dir),
     make_setting("stop-after", "N", "end after N chunks (never)", &c::stop_after),
     make_setting("patience-ms", "N", "wait so long for a chunk that is missing, or for a whole copy of a damaged one; 0: three chunks (0)", &c::patience),
     make_setting("network-secret-file", "FILE", "secret that the object keys are derived from, beside the stream id", &c::network_secret_file),

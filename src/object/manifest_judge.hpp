@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/keys.hpp"
+#include "manifest/evidence.hpp"
 #include "manifest/subscriber_state.hpp"
 #include "object/receiver_types.hpp"
 
@@ -45,6 +46,7 @@ struct judgement {
   std::optional<accepted_manifest> accepted;
   std::vector<refused_manifest> refused;
   std::vector<manifest::key_statement> followed = {}; ///< what changed whose word counts
+  std::vector<manifest::evidence> shown = {}; ///< to be kept, and shown to others
 };
 
 /// Who stands for one chunk.

@@ -15,6 +15,7 @@
 #include "base/limits.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/keys.hpp"
+#include "manifest/evidence.hpp"
 #include "manifest/key_statement.hpp"
 #include "object/assembly.hpp"
 #include "object/format.hpp"
@@ -199,6 +200,12 @@ struct frozen {
   size_t chunks_waiting = 0;          ///< whole, and not listed
 };
 
+/// Two statements of a signer that somebody should keep: a gap and a rollback too, which need not be its fault.
+struct found_evidence {
+  source_id source = 0; ///< that brought the second, or what came when the gap was old enough
+  std::shared_ptr<const manifest::evidence> what; ///< never null
+};
+
 /// The reception is over; the receiver ignores everything from now on.
 struct stop {
   stop_reason reason = stop_reason::stop_after;
@@ -206,7 +213,7 @@ struct stop {
 };
 
 using action =
-  std::variant<deliver, fetch, skip, reject, manifest_accepted, key_changed, too_few_signers, evidence, cut_off, frozen, stop>;
+  std::variant<deliver, fetch, skip, reject, manifest_accepted, key_changed, too_few_signers, evidence, found_evidence, cut_off, frozen, stop>;
 using actions = std::vector<action>;
 
 /// Totals since start.

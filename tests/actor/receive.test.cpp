@@ -7,6 +7,7 @@
 #include "actors/tuner_reader.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/pipeline.hpp"
+#include "tests/support/temp_dir.hpp"
 
 using namespace ec;
 using namespace std::chrono_literals;
@@ -65,13 +66,16 @@ private:
 
 /// A subscriber with one source, or with a liar as a second one; their sessions are the test's.
 struct subscriber_bench : test::actor_bench {
-  explicit subscriber_bench(bool with_liar = false) : output(sink<verified_chunk>()) {
+  explicit subscriber_bench(bool with_liar = false, const std::string& evidence_dir = {}) : output(sink<verified_chunk>()) {
     manifest::trust_set trust;
     REQUIRE(trust.add(ten_seconds().signer).has_value());
     actors::subscriber_config config{{{"ec", "test"}}, test::pipeline_cipher(), manifest::verifier(test::pipeline_stream_id, trust), {},
       {{.manifests = true, .objects = true, .address = "peer"}}, {}};
     if (with_liar) config.sources.push_back({.manifests = false, .objects = true, .address = "liar"});
-    subscriber = own(actors::spawn_subscriber_verifier(sys, std::move(config), actors::subscriber_outputs{.hls = output.as<actors::hls_writer_actor>()}, observer));
+    config.wall = [this] { return wall; };
+    actors::subscriber_outputs outputs{.hls = output.as<actors::hls_writer_actor>()};
+    if (!evidence_dir.empty()) outputs.evidence = own(actors::spawn_evidence_keeper(sys, {.dir = evidence_dir}, observer, actors::placement::shared));
+    subscriber = own(actors::spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer));
     end = watch(subscriber);
     up();
     if (with_liar) up(1, lied_to);
@@ -102,6 +106,7 @@ struct subscriber_bench : test::actor_bench {
   std::shared_ptr<asked> seen = std::make_shared<asked>();
   std::shared_ptr<asked> lied_to = std::make_shared<asked>();
   test::sink_handle<verified_chunk> output;
+  base::wall_time wall = base::wall_time(std::chrono::milliseconds(1'785'000'000'000));
   actors::subscriber_verifier_actor subscriber;
   std::shared_ptr<test::ending> end;
 };
@@ -245,6 +250,25 @@ TEST_CASE("a subscriber that is stopped closes its sessions, ends its output and
   CHECK(bench.end->ended);
   CHECK(bench.output.taken->items.back().end);
   CHECK(test::int_of(bench.log->all("totals").at(0), "chunks_verified") == static_cast<int64_t>(whole_chunks()));
+}
+
+TEST_CASE("a subscriber gives evidence away to be kept, and what is in no file is counted") {
+  for (const bool there : {true, false}) {
+    CAPTURE(there);
+    const test::temp_dir dir;
+    subscriber_bench bench(false, there ? dir.path() : dir / "gone");
+    const auto& said = ten_seconds().manifests;
+    REQUIRE(std::ranges::count_if(said, [](const auto& m) { return !m.end; }) >= 3);
+    for (size_t i = 0; i < said.size(); ++i)
+      if (i != 1 && !said[i].end) bench.object("manifests", said[i].epoch, said[i].object, said[i].payload);
+    bench.wall += 6s;
+    bench.object("manifests", said[0].epoch, said[0].object, said[0].payload); // the hole did not close
+    CHECK(bench.log->count("evidence-kept") == (there ? 1 : 0));
+    CHECK(bench.log->count("evidence-fault") == (there ? 0 : 1));
+    bench.send(bench.subscriber, actors::stop_atom::value);
+    CHECK(bench.end->ended);
+    CHECK(test::int_of(bench.log->all("totals").at(0), "evidence_dropped") == (there ? -1 : 1));
+  }
 }
 
 TEST_CASE("a playlist marks where chunks are missing, whoever lost them, and the turn of the clock is no such place") {

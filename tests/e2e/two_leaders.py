@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Two leaders, each with its own reading of one broadcast and its own key: a subscriber that requires two signers shows what both
-attest, and nothing else: not what one of them alone says, nor what he and a stranger say.
+attest, and nothing else: not what one of them alone says, nor what he and a stranger say. Two leaders with one key are caught: the
+evidence is on the disk, and anybody can check it.
 
-usage: two_leaders.py EC_NODE agree | one-stops | stranger
+usage: two_leaders.py EC_NODE agree | one-stops | stranger | one-key
 """
 import signal
 import sys
@@ -25,9 +26,32 @@ def wait_for(m, event, count, seconds=90):
     return m.wait_for(f"{count} x {event}", found, seconds)
 
 
+def one_key(m, url):
+    key = m.keygen("first")
+    sign = ["--publish-manifests", "--publish-chunks=false", "--key", m.dir / "first.key"]
+    a = m.publisher("a", url, *sign)
+    b = m.publisher("b", url, *sign)  # a state directory of its own: it does not know what the other signed
+    process = m.start("subscriber", "moq-subscribe", "--stream-id", mesh.STREAM, "--json", "--remote-manifests", a, "--remote-manifests", b,
+                      "--remote", a, "--require-manifest", "--trust", key, "--evidence-dir", m.dir / "evidence", "--log-level", "info")
+    file = m.wait_for("evidence", lambda: [e["file"] for e in m.events("subscriber") if e["event"] == "evidence-kept" and e["evidence"] == "fork"])[0]
+    shown = m.run("verify", file)
+    print(shown.stdout)
+    check(shown.returncode == 0 and key in shown.stdout and "proven: both are signed by this key" in shown.stdout,
+          "two leaders with one key fork its chain, the evidence is kept, and ec-node verify explains it")
+    forged = m.dir / "forged.json"
+    text = open(file).read()
+    at = text.index('"signature": "') + 20
+    forged.write_text(text[:at] + ("0" if text[at] != "0" else "1") + text[at + 1:])
+    shown = m.run("verify", forged)
+    check(shown.returncode == 1 and "is not signed by this key" in shown.stdout, "and finds out a forged one")
+    end(process)
+
+
 def main():
     binary, case = sys.argv[1], sys.argv[2]
     with mesh.Mesh(binary, f"two-{case}") as m:
+        if case == "one-key":
+            return one_key(m, f"{m.tuner()}/auto/v5.1")
         first, second = m.keygen("first"), m.keygen("second")
         m.keygen("third")
         url = f"{m.tuner()}/auto/v5.1"

@@ -20,6 +20,7 @@ namespace ec::simulation {
 inline const std::string stream_id = "ec/stream/v1/source/kind-hdhomerun/device-simulated/channel-5.1/profile-ts-v1/variant-main";
 inline const std::string hls_folder = "/hls";
 inline const std::string state_folder = "/state";
+inline const std::string evidence_folder = "/evidence";
 
 /// The keys of every run, the same each time; made once for a process.
 struct key_ring {

@@ -99,6 +99,7 @@ void theatre::build() {
     c.require_manifest = scenario_.broken != mutation::accepts_unlisted;
     c.trust = {keys.signer.to_string()};
     c.hls_dir = hls_folder;
+    c.evidence_dir = evidence_folder;
     c.hls_mode = scenario_.faults && rng().chance(500) ? "event" : "window";
     add({.what = role::subscriber, .host = first_subscriber + i, .publish = {}, .subscribe = std::move(c)});
   }
