@@ -8,6 +8,8 @@
 #include "actors/topology/topology.hpp"
 #include "actors/tuner_reader.hpp"
 
+#include <system_error>
+
 #include <unistd.h>
 
 #include "base/file.hpp"
@@ -209,6 +211,9 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
 base::result<running_topology> publisher(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on) {
   EC_TRY(auto plan, plan_of(config, on));
   const auto state = state_dir(config.state_dir);
+  if (plan.signer)
+    if (const auto why = on.disk->make_folders(state.string()); why < 0)
+      return fail(errc::config, state.string() + ": " + std::generic_category().message(-why), "--state-dir");
   EC_TRY(auto endpoint, start_endpoint(sys, config, state, on));
   running_topology out;
   out.stream_id = plan.stream_id;

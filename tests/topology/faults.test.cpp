@@ -1,6 +1,9 @@
+#include <filesystem>
+
 #include <doctest/doctest.h>
 
 #include "actors/supervisor.hpp"
+#include "crypto/certificate.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/topology.hpp"
 
@@ -35,6 +38,23 @@ TEST_CASE("a tuner that drops its stream is read again, and the playlist marks t
   REQUIRE(subscriber->ended());
   CHECK(bench.verify().ok());
   CHECK(test::read_text(bench.hls() + "/index.m3u8").find("#EXT-X-DISCONTINUITY\n") != std::string::npos);
+}
+
+TEST_CASE("a leader with a certificate of its owner's makes its state folder, or says at once that it cannot") {
+  test::topology_bench bench;
+  REQUIRE(crypto::certificate_pair::load_or_make(bench.dir / "tls", base::wall_now(), {"localhost"}).has_value());
+  auto config = bench.publish("leader");
+  config.tls_cert = bench.dir / "tls/endpoint.crt";
+  config.tls_key = bench.dir / "tls/endpoint.key";
+  config.state_dir = bench.dir / "not/there";
+  const auto leader = bench.leader(config);
+  CHECK(std::filesystem::is_directory(config.state_dir));
+  leader->stop();
+  REQUIRE(leader->ended());
+  config.state_dir = bench.dir / "tls/endpoint.crt/below-a-file";
+  const auto refused = actors::leader(bench.sys, config, {});
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().about == "--state-dir");
 }
 
 TEST_CASE("a tuner without a signal is asked again after longer and longer waits, until it has one") {
