@@ -112,6 +112,7 @@ inline constexpr size_t url_bytes_max = 2048;
 
 // Sources and the tuner simulator.
 inline constexpr size_t lineup_entries_max = 2000;              ///< channels of one tuner
+inline constexpr size_t device_tuners_max = 64;                 ///< tuners of one device
 inline constexpr size_t simulator_feed_bytes_max = 6u << 20;    ///< broadcast kept for slow clients: 2.6 s at 19.39 Mbit/s
 
 // HLS directories (docs/formats/hls.md).

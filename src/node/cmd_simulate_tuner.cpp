@@ -36,6 +36,7 @@ base::result<tuner::simulated_channel> channel_of(const simulate_config& config)
     const auto& f = loop.facts();
     std::printf("capture    %s: program %u, %.1f s a round, %.2f Mbit/s\n", config.file.c_str(), f.program_number,
       static_cast<double>(f.round_pts) / 90000, static_cast<double>(f.bit_rate) / 1e6);
+    channel.program_number = f.program_number;
     channel.broadcast = tuner::loop::as_broadcast(std::move(loop));
     return channel;
   }
@@ -60,6 +61,8 @@ base::result<tuner::simulated_channel> channel_of(const simulate_config& config)
     channel.video_codec = "H264";
     channel.audio_codec = "AAC";
   }
+  channel.transport_stream_id = made.config().transport_stream_id;
+  channel.program_number = made.config().program_number;
   const auto rate = made.bit_rate();
   auto shared = std::make_shared<media::test_broadcast>(std::move(made));
   channel.broadcast = tuner::constant_rate([shared] { return shared->next(); }, rate);

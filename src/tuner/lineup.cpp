@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 #include "base/json.hpp"
 #include "base/limits.hpp"
@@ -14,38 +15,101 @@ namespace json = base::json;
 using base::errc;
 using base::fail;
 
-std::string text_of(const json::value& v, std::string_view key) {
-  const auto* found = v.find(key);
-  if (!found) return {};
-  if (const auto* s = found->as_string()) return *s;
-  if (const auto* n = found->as_int()) return std::to_string(*n); // some scripts write a channel "5" as a number
-  return {};
+/// The members of one object, taken out one by one; what is left in the end is what nobody knew, or what made no sense.
+class fields {
+public:
+  /// `v` may be no object: it then has no fields.
+  explicit fields(json::value v) {
+    if (auto* o = v.as_object()) left_ = std::move(*o);
+  }
+
+  /// Text, or a whole number as text: some scripts write a channel "5" as a number. Empty text is none.
+  std::optional<std::string> text(std::string_view key) {
+    return take<std::string>(key, [](const json::value& v) -> std::optional<std::string> {
+      if (const auto* s = v.as_string()) return s->empty() ? std::nullopt : std::optional(*s);
+      if (const auto* n = v.as_int()) return std::to_string(*n);
+      return std::nullopt;
+    });
+  }
+
+  /// A count up to `max`; strings of digits are taken too.
+  std::optional<uint64_t> number(std::string_view key, uint64_t max) {
+    return take<uint64_t>(key, [max](const json::value& v) { return number_of(v, max); });
+  }
+
+  /// 1, true, "1": set. 0, false, "0": not set. Anything else: unknown.
+  std::optional<bool> flag(std::string_view key) {
+    return take<bool>(key, [](const json::value& v) -> std::optional<bool> {
+      if (const auto* b = v.as_bool()) return *b;
+      const auto n = number_of(v, 1'000'000);
+      return n ? std::optional(*n != 0) : std::nullopt;
+    });
+  }
+
+  /// Text that stays where it is.
+  std::string peek(std::string_view key) {
+    const auto at = find(key);
+    const auto* s = at == left_.end() ? nullptr : at->second.as_string();
+    return s ? *s : std::string();
+  }
+
+  void drop(std::string_view key) {
+    if (const auto at = find(key); at != left_.end()) left_.erase(at);
+  }
+
+  json::object rest() { return std::move(left_); }
+
+private:
+  json::object::iterator find(std::string_view key) {
+    return std::find_if(left_.begin(), left_.end(), [&](const json::member& m) { return m.first == key; });
+  }
+
+  static std::optional<uint64_t> number_of(const json::value& v, uint64_t max) {
+    uint64_t out = 0;
+    if (const auto* n = v.as_int()) {
+      if (*n < 0) return std::nullopt;
+      out = static_cast<uint64_t>(*n);
+    } else if (const auto* s = v.as_string()) {
+      const auto [end, ec] = std::from_chars(s->data(), s->data() + s->size(), out);
+      if (ec != std::errc() || end != s->data() + s->size()) return std::nullopt;
+    } else {
+      return std::nullopt;
+    }
+    return out <= max ? std::optional(out) : std::nullopt;
+  }
+
+  template <class T, class Read>
+  std::optional<T> take(std::string_view key, Read read) {
+    const auto at = find(key);
+    if (at == left_.end()) return std::nullopt;
+    auto out = read(at->second);
+    if (out) left_.erase(at);
+    return out;
+  }
+
+  json::object left_;
+};
+
+constexpr uint64_t count_max = 1'000'000;
+constexpr uint64_t hz_max = 100'000'000'000;
+
+template <class T>
+std::optional<T> narrow(std::optional<uint64_t> n) {
+  return n ? std::optional(static_cast<T>(*n)) : std::nullopt;
 }
 
-std::optional<std::string> maybe_text(const json::value& v, std::string_view key) {
-  auto s = text_of(v, key);
-  if (s.empty()) return std::nullopt;
-  return s;
+std::optional<unsigned> count(fields& in, std::string_view key) {
+  return narrow<unsigned>(in.number(key, count_max));
 }
 
-/// A count or percentage; strings of digits are taken too.
-std::optional<unsigned> number_of(const json::value& v, std::string_view key) {
-  const auto* found = v.find(key);
-  if (!found) return std::nullopt;
-  if (const auto* n = found->as_int(); n && *n >= 0 && *n <= 1000000) return static_cast<unsigned>(*n);
-  if (const auto* s = found->as_string(); s && !s->empty() && s->size() <= 6 &&
-      std::all_of(s->begin(), s->end(), [](unsigned char c) { return std::isdigit(c) != 0; }))
-    return static_cast<unsigned>(std::stoul(*s));
-  return std::nullopt;
+std::optional<uint16_t> id16(fields& in, std::string_view key) {
+  return narrow<uint16_t>(in.number(key, 65535));
 }
 
-/// 1, true, "1": set. 0, false, "0": not set. Anything else: unknown.
-std::optional<bool> flag_of(const json::value& v, std::string_view key) {
-  if (const auto* found = v.find(key))
-    if (const auto* b = found->as_bool()) return *b;
-  const auto n = number_of(v, key);
-  if (!n) return std::nullopt;
-  return *n != 0;
+/// A program_number: 0 stands for the network table [13818-1 2.4.4.5], here for nothing.
+std::optional<uint16_t> program(fields& in, std::string_view key) {
+  const auto n = id16(in, key);
+  return n && *n != 0 ? n : std::nullopt;
 }
 
 bool tagged(std::string_view tags, std::string_view tag) {
@@ -57,6 +121,16 @@ bool tagged(std::string_view tags, std::string_view tag) {
   return false;
 }
 
+base::result<json::value> read(std::string_view text, std::string_view document) {
+  auto v = json::parse(text, {.bytes_max = base::limits::http_body_bytes_max});
+  if (!v) {
+    auto why = v.error();
+    if (why.about.empty()) why.about = document;
+    return fail(std::move(why));
+  }
+  return v;
+}
+
 void put(json::object& out, std::string_view key, const std::optional<std::string>& v) {
   if (v) out.emplace_back(key, *v);
 }
@@ -65,66 +139,115 @@ void put_flag(json::object& out, std::string_view key, const std::optional<bool>
   if (v && *v) out.emplace_back(key, 1); // devices leave a flag out rather than write 0
 }
 
-void put_number(json::object& out, std::string_view key, const std::optional<unsigned>& v) {
-  if (v) out.emplace_back(key, *v);
+template <class T>
+void put_number(json::object& out, std::string_view key, const std::optional<T>& v) {
+  if (v) out.emplace_back(key, static_cast<int64_t>(*v));
+}
+
+/// Of `other` what does not say a key twice.
+void put_other(json::object& out, const json::object& other) {
+  for (const auto& m : other)
+    if (std::none_of(out.begin(), out.end(), [&](const json::member& o) { return o.first == m.first; })) out.push_back(m);
 }
 
 } // namespace
 
 base::result<discover_document> parse_discover(std::string_view text) {
-  EC_TRY(const auto v, json::parse(text, {.bytes_max = base::limits::http_body_bytes_max}));
+  EC_TRY(auto v, read(text, "discover.json"));
   if (!v.as_object()) return fail(errc::malformed, "discover.json is no object", std::string(v.kind()));
+  fields in(std::move(v));
   discover_document out;
-  out.friendly_name = text_of(v, "FriendlyName");
-  out.model_number = text_of(v, "ModelNumber");
-  out.firmware_name = text_of(v, "FirmwareName");
-  out.firmware_version = text_of(v, "FirmwareVersion");
-  out.device_id = maybe_text(v, "DeviceID");
+  out.friendly_name = in.text("FriendlyName").value_or("");
+  out.model_number = in.text("ModelNumber").value_or("");
+  out.firmware_name = in.text("FirmwareName").value_or("");
+  out.firmware_version = in.text("FirmwareVersion").value_or("");
+  out.device_id = in.text("DeviceID");
   if (out.device_id)
     for (auto& c : *out.device_id) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  out.base_url = maybe_text(v, "BaseURL");
-  out.lineup_url = maybe_text(v, "LineupURL");
-  out.tuner_count = number_of(v, "TunerCount");
+  out.base_url = in.text("BaseURL");
+  out.lineup_url = in.text("LineupURL");
+  out.tuner_count = count(in, "TunerCount");
+  out.legacy = in.flag("Legacy");
+  out.conditional_access = in.flag("ConditionalAccess");
+  in.drop("DeviceAuth");
+  out.other = in.rest();
   return out;
 }
 
 base::result<std::vector<lineup_entry>> parse_lineup(std::string_view text) {
-  EC_TRY(const auto v, json::parse(text, {.bytes_max = base::limits::http_body_bytes_max}));
-  const auto* entries = v.as_array();
+  EC_TRY(auto v, read(text, "lineup.json"));
+  std::vector<lineup_entry> out;
+  if (const auto* o = v.as_object(); o && o->empty()) return out;
+  auto* entries = v.as_array();
   if (!entries) return fail(errc::malformed, "lineup.json is no array", std::string(v.kind()));
   if (entries->size() > base::limits::lineup_entries_max) return fail(errc::too_large, "the lineup has too many channels");
-  std::vector<lineup_entry> out;
   out.reserve(entries->size());
-  for (const auto& e : *entries) {
+  for (auto& e : *entries) {
+    fields in(std::move(e));
     lineup_entry entry;
-    entry.guide_number = text_of(e, "GuideNumber");
+    entry.guide_number = in.text("GuideNumber").value_or("");
     if (entry.guide_number.empty()) continue;
-    entry.guide_name = text_of(e, "GuideName");
-    entry.url = text_of(e, "URL");
-    entry.video_codec = maybe_text(e, "VideoCodec");
-    entry.audio_codec = maybe_text(e, "AudioCodec");
-    entry.hd = flag_of(e, "HD");
-    entry.favorite = flag_of(e, "Favorite");
-    entry.drm = flag_of(e, "DRM");
-    entry.enabled = flag_of(e, "Enabled");
-    const auto tags = text_of(e, "Tags");
+    entry.guide_name = in.text("GuideName").value_or("");
+    entry.url = in.text("URL").value_or("");
+    entry.video_codec = in.text("VideoCodec");
+    entry.audio_codec = in.text("AudioCodec");
+    entry.hd = in.flag("HD");
+    entry.favorite = in.flag("Favorite");
+    entry.drm = in.flag("DRM");
+    entry.enabled = in.flag("Enabled");
+    entry.atsc3 = in.flag("ATSC3");
+    const auto tags = in.peek("Tags");
     if (!entry.favorite && tagged(tags, "favorite")) entry.favorite = true;
     if (!entry.drm && tagged(tags, "drm")) entry.drm = true;
-    entry.signal_strength = number_of(e, "SignalStrength");
-    entry.signal_quality = number_of(e, "SignalQuality");
+    entry.signal_strength = count(in, "SignalStrength");
+    entry.signal_quality = count(in, "SignalQuality");
+    entry.transport_stream_id = id16(in, "TransportStreamID");
+    entry.original_network_id = id16(in, "OriginalNetworkID");
+    entry.program_number = program(in, "ProgramNumber");
+    if (!entry.program_number) entry.program_number = program(in, "ProgramID");
+    entry.frequency_hz = in.number("Frequency", hz_max);
+    entry.modulation = in.text("Modulation");
+    entry.other = in.rest();
     out.push_back(std::move(entry));
   }
   return out;
 }
 
 base::result<lineup_status> parse_lineup_status(std::string_view text) {
-  EC_TRY(const auto v, json::parse(text, {.bytes_max = base::limits::http_body_bytes_max}));
+  EC_TRY(auto v, read(text, "lineup_status.json"));
   if (!v.as_object()) return fail(errc::malformed, "lineup_status.json is no object", std::string(v.kind()));
+  fields in(std::move(v));
   lineup_status out;
-  out.scanning = flag_of(v, "ScanInProgress").value_or(false);
-  out.progress = number_of(v, "Progress");
-  out.found = number_of(v, "Found");
-  out.source = text_of(v, "Source");
+  out.scanning = in.flag("ScanInProgress").value_or(false);
+  out.progress = count(in, "Progress");
+  out.found = count(in, "Found");
+  out.source = in.text("Source").value_or("");
+  out.other = in.rest();
+  return out;
+}
+
+base::result<std::vector<tuner_status>> parse_status(std::string_view text) {
+  EC_TRY(auto v, read(text, "status.json"));
+  auto* entries = v.as_array();
+  if (!entries) return fail(errc::malformed, "status.json is no array", std::string(v.kind()));
+  if (entries->size() > base::limits::device_tuners_max) return fail(errc::too_large, "the device has too many tuners");
+  std::vector<tuner_status> out;
+  for (auto& e : *entries) {
+    fields in(std::move(e));
+    tuner_status tuner;
+    tuner.resource = in.text("Resource").value_or("");
+    if (tuner.resource.empty()) continue;
+    tuner.guide_number = in.text("VctNumber");
+    tuner.guide_name = in.text("VctName");
+    tuner.frequency_hz = in.number("Frequency", hz_max);
+    tuner.program_number = program(in, "ProgramNumber");
+    tuner.signal_strength = count(in, "SignalStrengthPercent");
+    tuner.signal_quality = count(in, "SignalQualityPercent");
+    tuner.symbol_quality = count(in, "SymbolQualityPercent");
+    tuner.target = in.text("TargetIP");
+    tuner.other = in.rest();
+    out.push_back(std::move(tuner));
+  }
   return out;
 }
 
@@ -135,9 +258,12 @@ std::string print_discover(const discover_document& d) {
   out.emplace_back("FirmwareName", d.firmware_name);
   out.emplace_back("FirmwareVersion", d.firmware_version);
   put(out, "DeviceID", d.device_id);
+  put_flag(out, "Legacy", d.legacy);
+  put_flag(out, "ConditionalAccess", d.conditional_access);
   put(out, "BaseURL", d.base_url);
   put(out, "LineupURL", d.lineup_url);
   put_number(out, "TunerCount", d.tuner_count);
+  put_other(out, d.other);
   return json::dump(std::move(out));
 }
 
@@ -152,9 +278,16 @@ std::string print_lineup(const std::vector<lineup_entry>& entries) {
     put_flag(out, "HD", e.hd);
     put_flag(out, "Favorite", e.favorite);
     put_flag(out, "DRM", e.drm);
+    put_flag(out, "ATSC3", e.atsc3);
     put_number(out, "SignalStrength", e.signal_strength);
     put_number(out, "SignalQuality", e.signal_quality);
+    put_number(out, "TransportStreamID", e.transport_stream_id);
+    put_number(out, "OriginalNetworkID", e.original_network_id);
+    put(out, "Modulation", e.modulation);
+    put_number(out, "Frequency", e.frequency_hz);
+    put_number(out, "ProgramNumber", e.program_number);
     out.emplace_back("URL", e.url);
+    put_other(out, e.other);
     all.emplace_back(std::move(out));
   }
   return json::dump(std::move(all));
@@ -168,7 +301,27 @@ std::string print_lineup_status(const lineup_status& s) {
   out.emplace_back("SourceList", json::array{"Antenna", "Cable"});
   put_number(out, "Progress", s.progress);
   put_number(out, "Found", s.found);
+  put_other(out, s.other);
   return json::dump(std::move(out));
+}
+
+std::string print_status(const std::vector<tuner_status>& tuners) {
+  json::array all;
+  for (const auto& t : tuners) {
+    json::object out;
+    out.emplace_back("Resource", t.resource);
+    put(out, "VctNumber", t.guide_number);
+    put(out, "VctName", t.guide_name);
+    put_number(out, "Frequency", t.frequency_hz);
+    put_number(out, "ProgramNumber", t.program_number);
+    put_number(out, "SignalStrengthPercent", t.signal_strength);
+    put_number(out, "SignalQualityPercent", t.signal_quality);
+    put_number(out, "SymbolQualityPercent", t.symbol_quality);
+    put(out, "TargetIP", t.target);
+    put_other(out, t.other);
+    all.emplace_back(std::move(out));
+  }
+  return json::dump(std::move(all));
 }
 
 std::optional<std::string> normal_channel(std::string_view text) {

@@ -189,39 +189,44 @@ private:
   std::thread thread_;
 };
 
-/// The tuners of the device: which are taken.
+/// The tuners of the device, each with the channel that it is tuned to.
 class tuner_bank {
 public:
-  explicit tuner_bank(unsigned count) : taken_(count, false) {}
+  explicit tuner_bank(unsigned count) : channels_(count) {}
 
-  std::optional<size_t> take_any() {
+  std::optional<size_t> take_any(const std::string& channel) {
     const std::lock_guard lock(mutex_);
-    for (size_t i = taken_.size(); i > 0; --i) // devices give the last tuner first
-      if (!taken_[i - 1]) {
-        taken_[i - 1] = true;
+    for (size_t i = channels_.size(); i > 0; --i) // devices give the last tuner first
+      if (channels_[i - 1].empty()) {
+        channels_[i - 1] = channel;
         return i - 1;
       }
     return std::nullopt;
   }
-  bool take(size_t which) {
+  bool take(size_t which, const std::string& channel) {
     const std::lock_guard lock(mutex_);
-    if (taken_[which]) return false;
-    taken_[which] = true;
+    if (!channels_[which].empty()) return false;
+    channels_[which] = channel;
     return true;
   }
   void give_back(size_t which) {
     const std::lock_guard lock(mutex_);
-    taken_[which] = false;
+    channels_[which].clear();
   }
-  size_t count() const { return taken_.size(); }
-  unsigned in_use() const {
+  size_t count() const { return channels_.size(); }
+  /// By tuner; empty: free.
+  std::vector<std::string> channels() const {
     const std::lock_guard lock(mutex_);
-    return static_cast<unsigned>(std::count(taken_.begin(), taken_.end(), true));
+    return channels_;
+  }
+  unsigned in_use() const {
+    const auto all = channels();
+    return static_cast<unsigned>(all.size() - static_cast<size_t>(std::count(all.begin(), all.end(), std::string())));
   }
 
 private:
   mutable std::mutex mutex_;
-  std::vector<bool> taken_;
+  std::vector<std::string> channels_;
 };
 
 /// What a client still gets of the packet in which its connection breaks off.
@@ -328,7 +333,22 @@ struct simulator::state {
       d.tuner_count = config.tuners;
       return document(print_discover(d));
     }
-    if (request.path == "/lineup_status.json") return document(print_lineup_status({.scanning = false, .progress = {}, .found = {}, .source = "Antenna"}));
+    if (request.path == "/lineup_status.json") return document(print_lineup_status({.scanning = false, .progress = {}, .found = {}, .source = "Antenna", .other = {}}));
+    if (request.path == "/status.json") {
+      std::vector<tuner_status> all;
+      for (const auto& number : bank->channels()) {
+        tuner_status t;
+        t.resource = "tuner" + std::to_string(all.size());
+        if (const auto tuned = feeds.find(number); tuned != feeds.end()) {
+          t.guide_number = number;
+          t.guide_name = tuned->second->channel().name;
+          t.program_number = tuned->second->channel().program_number;
+          t.signal_strength = t.signal_quality = t.symbol_quality = 100u;
+        }
+        all.push_back(std::move(t));
+      }
+      return document(print_status(all));
+    }
     if (request.path == "/lineup.json") {
       std::vector<lineup_entry> all;
       for (const auto& number : order) {
@@ -340,6 +360,10 @@ struct simulator::state {
         e.audio_codec = c.audio_codec;
         e.hd = c.hd;
         e.url = here + "/auto/v" + c.number;
+        if (request.query == "tuning") {
+          e.transport_stream_id = c.transport_stream_id;
+          e.program_number = c.program_number;
+        }
         all.push_back(std::move(e));
       }
       return document(print_lineup(all));
@@ -391,7 +415,7 @@ struct simulator::state {
       out.headers.add("Content-Type", "video/mpeg");
       return out;
     }
-    if (wanted ? !bank->take(*wanted) : !(wanted = bank->take_any())) {
+    if (wanted ? !bank->take(*wanted, *number) : !(wanted = bank->take_any(*number))) {
       ++counters->refused_busy;
       return refuse(503, resource == "auto" ? "805 All Tuners In Use" : "804 Tuner In Use");
     }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct simulated_channel {
   std::string video_codec = "MPEG2";
   std::string audio_codec = "AC3";
   bool hd = true;
+  std::optional<uint16_t> transport_stream_id; ///< for /lineup.json?tuning
+  std::optional<uint16_t> program_number;      ///< likewise, and for /status.json
   tuner::broadcast broadcast;
 };
 
@@ -53,7 +56,7 @@ struct simulator_counters {
   unsigned streams_open = 0;
 };
 
-/// An HDHomeRun over HTTP: `/discover.json`, `/lineup.json`, `/lineup_status.json`, `/auto/vN.M`, `/tunerT/vN.M`, with
+/// An HDHomeRun over HTTP: `/discover.json`, `/lineup.json` (also `?tuning`), `/lineup_status.json`, `/status.json`, `/auto/vN.M`, `/tunerT/vN.M`, with
 /// `?duration=S`. Each channel is one broadcast that runs from `start` on whether somebody is tuned in or not; every client
 /// gets the same packets, from the moment it tuned in. Threads: one for each channel, which alone calls its broadcast, and
 /// one for each connection.

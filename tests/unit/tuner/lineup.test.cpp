@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/limits.hpp"
 #include "tests/support/data.hpp"
 
 using namespace ec;
@@ -92,8 +93,139 @@ TEST_CASE("odd spellings are taken as they are meant") {
   CHECK(got[0].hd == true);
   CHECK(got[0].drm == false);
   CHECK(got[0].favorite == true);
-  CHECK(tuner::parse_lineup("{}").error().code == base::errc::malformed);
+  CHECK(tuner::parse_lineup("{\"a\":1}").error().code == base::errc::malformed);
   CHECK(tuner::parse_lineup("[").error().code == base::errc::malformed);
+}
+
+TEST_CASE("a legacy device's lineup is an empty object and has no channels") {
+  CHECK(tuner::parse_lineup("{}").value().empty());
+  CHECK(tuner::parse_discover(R"({"DeviceID":"10121314","Legacy":1,"BaseURL":"http://192.0.2.3:80"})").value().legacy == true);
+}
+
+TEST_CASE("?tuning gives where a channel is on the air, and what makes no sense is unknown") {
+  const auto got = tuner::parse_lineup(R"([
+    {"GuideNumber":"9.10","GuideName":"KULX","TransportStreamID":8161,"Modulation":"8vsb","Frequency":473000000,"ProgramNumber":3},
+    {"GuideNumber":"9.1","GuideName":"KULX","TransportStreamID":"8161","ProgramID":"4","OriginalNetworkID":9018},
+    {"GuideNumber":"109.1","ATSC3":1,"DRM":1,"PLPConfig":"0","AudioCodec":"AC4","ProgramNumber":0,"TransportStreamID":-1,"Frequency":1.5}])").value();
+  REQUIRE(got.size() == 3);
+  CHECK(got[0].guide_number == "9.10");
+  CHECK(got[0].transport_stream_id == 8161);
+  CHECK(got[0].modulation == "8vsb");
+  CHECK(got[0].frequency_hz == 473000000u);
+  CHECK(got[0].program_number == 3);
+  CHECK(got[1].guide_number == "9.1");
+  CHECK(got[1].transport_stream_id == 8161);
+  CHECK(got[1].program_number == 4);
+  CHECK(got[1].original_network_id == 9018);
+  CHECK(got[2].atsc3 == true);
+  CHECK(got[2].drm == true);
+  CHECK_FALSE(got[2].program_number.has_value());
+  CHECK_FALSE(got[2].transport_stream_id.has_value());
+  CHECK_FALSE(got[2].frequency_hz.has_value());
+}
+
+TEST_CASE("unknown fields are kept and printed again; the device's secret is not") {
+  const auto d = tuner::parse_discover(R"({"DeviceID":"10611b4c","DeviceAuth":"REDACTED","UpgradeAvailable":"20260326","BaseURL":"http://hdhr-10611b4c.local","TunerCount":"many"})").value();
+  CHECK(d.base_url == "http://hdhr-10611b4c.local");
+  CHECK_FALSE(d.tuner_count.has_value());
+  REQUIRE(d.other.size() == 2);
+  CHECK(d.other[0] == base::json::member{"UpgradeAvailable", "20260326"});
+  CHECK(d.other[1] == base::json::member{"TunerCount", "many"});
+  const auto text = tuner::print_discover(d);
+  CHECK(text.find("UpgradeAvailable") != text.npos);
+  CHECK(text.find("REDACTED") == text.npos);
+
+  const auto l = tuner::parse_lineup(R"([{"GuideNumber":"1","Next":{"a":[1]},"Tags":"favorite,new"}])").value();
+  REQUIRE(l.size() == 1);
+  CHECK(*l[0].other[0].second.find("a") == base::json::array{1});
+  CHECK(tuner::print_lineup(l).find("favorite,new") != std::string::npos);
+  const auto s = tuner::parse_lineup_status(R"({"ScanInProgress":1,"NetworkID":7})").value();
+  CHECK(s.other == base::json::object{{"NetworkID", 7}});
+}
+
+TEST_CASE("status.json: tuners in use and idle ones") {
+  const auto got = tuner::parse_status(R"([
+    {"Resource":"tuner0","VctNumber":"5.1","VctName":"WPTV-TV","Frequency":575000000,"ProgramNumber":3,"SignalStrengthPercent":96,
+     "SignalQualityPercent":100,"SymbolQualityPercent":100,"TargetIP":"192.0.2.9","NetworkRate":6400000},
+    {"Resource":"tuner1"},{"VctNumber":"7.1"}])").value();
+  REQUIRE(got.size() == 2);
+  CHECK(got[0].guide_number == "5.1");
+  CHECK(got[0].guide_name == "WPTV-TV");
+  CHECK(got[0].frequency_hz == 575000000u);
+  CHECK(got[0].program_number == 3);
+  CHECK(got[0].signal_strength == 96u);
+  CHECK(got[0].target == "192.0.2.9");
+  CHECK(got[0].other == base::json::object{{"NetworkRate", 6400000}});
+  CHECK_FALSE(got[0].idle());
+  CHECK(got[1].idle());
+  CHECK(tuner::parse_status("{}").error().code == base::errc::malformed);
+  CHECK(tuner::parse_status("[" + std::string(64 * 3, ' ') + "]").value().empty());
+  std::string many = "[";
+  for (int i = 0; i < 65; ++i) many += i == 0 ? "{}" : ",{}";
+  CHECK(tuner::parse_status(many + "]").error().code == base::errc::too_large);
+}
+
+TEST_CASE("a document of 10 MB, and one that is no JSON, are refused with the document's name") {
+  std::string big = "[";
+  while (big.size() < 10'000'000) big += R"({"GuideNumber":"5.1","GuideName":"EC-DT"},)";
+  big.back() = ']';
+  const auto large = tuner::parse_lineup(big);
+  REQUIRE_FALSE(large.has_value());
+  CHECK(large.error().code == base::errc::too_large);
+  CHECK(large.error().about == "lineup.json");
+  std::string many = "[";
+  for (size_t i = 0; i <= base::limits::lineup_entries_max; ++i) many += R"({"GuideNumber":"5.1"},)";
+  many.back() = ']';
+  CHECK(tuner::parse_lineup(many).error().code == base::errc::too_large);
+  for (const char* bad : {"", "<html>", "[{\"GuideNumber\":\"5.1\"", "[{\"GuideNumber\":\"\xff\"}]", "[] []"}) {
+    CAPTURE(bad);
+    const auto got = tuner::parse_lineup(bad);
+    REQUIRE_FALSE(got.has_value());
+    CHECK(got.error().code == base::errc::malformed);
+    CHECK(got.error().about == "lineup.json");
+  }
+  CHECK(tuner::parse_discover("<html>").error().about == "discover.json");
+  CHECK(tuner::parse_lineup_status("<html>").error().about == "lineup_status.json");
+  CHECK(tuner::parse_status("<html>").error().about == "status.json");
+}
+
+TEST_CASE("every document that a real device sent is read, and printed so that it reads the same") {
+  const auto root = test_data("hdhomerun");
+  if (!root) return;
+  size_t documents = 0;
+  for (const auto& e : std::filesystem::recursive_directory_iterator(*root)) {
+    if (e.path().extension() != ".json") continue;
+    const auto file = e.path().filename().string();
+    if (file.starts_with("cloud-")) continue; // the maker's, not a device's
+    CAPTURE(e.path().string());
+    const auto text = read_text(e.path());
+    ++documents;
+    std::string once, twice;
+    if (file.starts_with("discover")) {
+      const auto got = tuner::parse_discover(text);
+      REQUIRE(got.has_value());
+      once = tuner::print_discover(got.value());
+      twice = tuner::print_discover(tuner::parse_discover(once).value());
+    } else if (file.starts_with("lineup_status")) {
+      const auto got = tuner::parse_lineup_status(text);
+      REQUIRE(got.has_value());
+      CHECK(got.value().source == "Antenna");
+      once = tuner::print_lineup_status(got.value());
+      twice = tuner::print_lineup_status(tuner::parse_lineup_status(once).value());
+    } else {
+      const auto got = tuner::parse_lineup(text);
+      REQUIRE(got.has_value());
+      for (const auto& c : got.value()) {
+        CHECK(tuner::normal_channel(c.guide_number) == c.guide_number);
+        CHECK_FALSE(c.guide_name.empty());
+        CHECK(c.other.empty());
+      }
+      once = tuner::print_lineup(got.value());
+      twice = tuner::print_lineup(tuner::parse_lineup(once).value());
+    }
+    CHECK(once == twice);
+  }
+  CHECK(documents == 12);
 }
 
 TEST_CASE("what is printed is read back") {

@@ -62,7 +62,7 @@ std::unique_ptr<tuner::simulator> device(unsigned tuners = 4, double speed = 1, 
   config.speed = speed;
   config.faults = tuner::fault_plan(std::move(faults));
   config.channels.push_back({.number = "5.1", .broadcast = numbered()});
-  config.channels.push_back({.number = "5.2", .name = "EC-2", .broadcast = numbered()});
+  config.channels.push_back({.number = "5.2", .name = "EC-2", .transport_stream_id = 0x0ec1, .program_number = 4, .broadcast = numbered()});
   auto got = tuner::simulator::start(std::move(config));
   REQUIRE_MESSAGE(got.has_value(), (got ? "" : got.error().message()));
   return std::move(got).value();
@@ -111,6 +111,29 @@ TEST_CASE("the documents look like a device's and name the address by which they
   CHECK(lineup[1].guide_name == "EC-2");
   CHECK_FALSE(tuner::parse_lineup_status(net::http_get(at(*d, "/lineup_status.json"), quick).value().body.text()).value().scanning);
   CHECK(net::http_get(at(*d, "/nothing"), quick).value().status == 404);
+
+  const auto tuning = tuner::parse_lineup(net::http_get(at(*d, "/lineup.json", "tuning"), quick).value().body.text()).value();
+  REQUIRE(tuning.size() == 2);
+  CHECK_FALSE(tuning[0].transport_stream_id.has_value());
+  CHECK(tuning[1].transport_stream_id == 0x0ec1);
+  CHECK(tuning[1].program_number == 4);
+  CHECK_FALSE(lineup[1].program_number.has_value());
+}
+
+TEST_CASE("status.json says what each tuner is tuned to") {
+  const auto d = device(3);
+  const auto status = [&] { return tuner::parse_status(net::http_get(at(*d, "/status.json"), quick).value().body.text()).value(); };
+  REQUIRE(status().size() == 3);
+  for (const auto& t : status()) CHECK(t.idle());
+  net::http_stream stream(at(*d, "/tuner1/v5.2"), quick);
+  REQUIRE(stream.open().has_value());
+  const auto tuned = status();
+  CHECK(tuned[0].idle());
+  CHECK(tuned[1].resource == "tuner1");
+  CHECK(tuned[1].guide_number == "5.2");
+  CHECK(tuned[1].guide_name == "EC-2");
+  CHECK(tuned[1].program_number == 4);
+  CHECK(tuned[2].idle());
 }
 
 TEST_CASE("two clients of a channel get the same packets, each from the moment it tuned in") {
