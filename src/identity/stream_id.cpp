@@ -161,6 +161,7 @@ base::result<stream_id> stream_id::make(identity::scope of, std::string profile,
   if (!is_name(variant)) return fail(errc::invalid_argument, "a variant is 1 to 64 of a-z, 0-9, '.' and '-'", variant);
   stream_id out;
   out.text_ = print(of, profile, variant);
+  out.key_bytes_ = out.text_.size() - (std::string_view("/profile-").size() + profile.size() + std::string_view("/variant-").size() + variant.size());
   if (out.text_.size() > base::limits::stream_id_bytes_max)
     return fail(errc::too_large, "a stream id of " + std::to_string(out.text_.size()) + " bytes, the limit is " +
                                    std::to_string(base::limits::stream_id_bytes_max));

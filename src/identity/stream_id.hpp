@@ -23,7 +23,8 @@ struct source_scope {
   friend auto operator<=>(const source_scope&, const source_scope&) = default;
 };
 
-/// A stream that is a broadcast, named by what is on the air. `standard` and at least one other field are set.
+/// A stream that is a broadcast, named by what is on the air. `standard` and at least one other field are set. Which of them make a
+/// name that is one broadcast's only: broadcast.hpp.
 struct broadcast_scope {
   std::string standard;                    ///< atsc, dvb, ...: 1 to 16 of [a-z0-9]
   std::optional<uint16_t> network;         ///< original_network_id (DVB)
@@ -47,6 +48,8 @@ public:
 
   /// `ec/stream/v1/source/kind-file/device-.../channel-1/profile-ts-v1/variant-main`
   const std::string& text() const { return text_; }
+  /// The text without profile and variant: names the broadcast or source, in every form in which it is passed on.
+  std::string_view key() const { return std::string_view(text_).substr(0, key_bytes_); }
   const identity::scope& scope() const { return scope_; }
   bool is_broadcast() const { return std::holds_alternative<broadcast_scope>(scope_); }
   const std::string& profile() const { return profile_; }
@@ -59,6 +62,7 @@ private:
   stream_id() = default;
 
   std::string text_;
+  size_t key_bytes_ = 0;
   identity::scope scope_;
   std::string profile_;
   std::string variant_;

@@ -54,6 +54,7 @@ TEST_CASE("every golden stream id is printed and parsed as it stands") {
     CHECK(parsed.value().scope() == scope_of(v));
     CHECK(parsed.value().profile() == text_of(v, "profile"));
     CHECK(parsed.value().variant() == text_of(v, "variant"));
+    CHECK(std::string(parsed.value().key()) + "/profile-" + text_of(v, "profile") + "/variant-" + text_of(v, "variant") == text);
     const auto fields = namespace_fields(parsed.value());
     CHECK(fields.size() <= ec::base::limits::moq_namespace_fields_max);
     CHECK(from_namespace_fields(fields).value() == made.value());
