@@ -88,6 +88,7 @@ std::optional<proof> proofs::merged(uint64_t index, const crypto::digest& digest
     if (first > index) break;
     if (!h.what.covers(index) || h.what.at(index).digest != digest) continue;
     manifest::signed_manifest all{h.what, {}};
+    const auto& id = h.id; // clang before 16 captures no name of a structured binding
     const auto take = [&](const base::bytes& payload) {
       const auto read = manifest::decode(payload);
       if (!read) return;
@@ -99,7 +100,7 @@ std::optional<proof> proofs::merged(uint64_t index, const crypto::digest& digest
         const auto same = [&](const manifest::attestation& other) { return other.signer == a.signer; };
         if (all.attestations.size() >= limits::manifest_attestations_max || !counts(a.signer) || std::ranges::any_of(all.attestations, same)) continue;
         // Any relay may put a trusted name over a signature that is none.
-        if (crypto::verify(a.signer, manifest::signed_bytes(a, h.id), a.signature)) all.attestations.push_back(a);
+        if (crypto::verify(a.signer, manifest::signed_bytes(a, id), a.signature)) all.attestations.push_back(a);
       }
     };
     take(h.object.payload);
