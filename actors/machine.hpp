@@ -14,6 +14,7 @@
 #include "base/disk.hpp"
 #include "base/result.hpp"
 #include "quic/endpoint.hpp"
+#include "tuner/device.hpp"
 #include "tuner/source.hpp"
 
 namespace ec::actors {
@@ -28,6 +29,8 @@ struct machine {
   std::function<base::result<std::unique_ptr<quic::endpoint>>(quic::endpoint_config, quic::acceptor*)> open_endpoint =
     [](quic::endpoint_config config, quic::acceptor* accept) { return quic::endpoint::create(std::move(config), accept); };
   std::function<base::result<std::unique_ptr<tuner::source>>(std::string_view, const tuner::source_options&)> open_source = tuner::open_source;
+  /// What the tuner behind a stream's URL says of its channels; may block.
+  std::function<base::result<tuner::device_documents>(const net::url&)> ask_device = [](const net::url& stream) { return tuner::ask_device_of(stream); };
   std::chrono::milliseconds source_idle{0}; ///< pause before a source is read again that had nothing; 0: its `read` waits itself
   std::function<base::result<std::vector<quic::socket_address>>(const std::string& host, uint16_t port)> resolve = quic::resolve;
 };

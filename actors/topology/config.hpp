@@ -13,7 +13,7 @@ namespace ec::actors {
 /// A leader or a relay-publisher: one broadcast in, manifests and/or chunks out.
 struct publish_config {
   std::string input;                            ///< an HDHomeRun or HTTP URL, a file, or "-"
-  std::optional<std::string> stream_id;         ///< unset: source-scoped, made from the input
+  std::optional<std::string> stream_id;         ///< unset: of the broadcast, if the tuner's lineup says enough, else of the source
   std::string listen = "0.0.0.0:4443";          ///< UDP address; port 0: any free port
   bool publish_manifests = false;
   bool publish_chunks = true;

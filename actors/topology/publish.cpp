@@ -5,6 +5,7 @@
 #include "actors/signer.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/topology/common.hpp"
+#include "actors/topology/naming.hpp"
 #include "actors/topology/topology.hpp"
 #include "actors/tuner_reader.hpp"
 
@@ -27,10 +28,12 @@ struct publish_plan {
   publish_config config;
   machine on;
   std::string stream_id;
+  naming_report naming;
   ts::cutter_config cutter;
   std::shared_ptr<const std::vector<uint8_t>> network_secret;
   std::optional<crypto::verifying_key> signer; ///< unset: nothing is signed
   std::vector<manifest::key_statement> statements; ///< about keys, genuine
+  tuner::source_kind source = tuner::source_kind::file;
   bool live = false;                              ///< of the source: real time decides the pace
 };
 
@@ -48,17 +51,14 @@ base::result<ts::program_choice> choice_of(const publish_config& config) {
   return choice;
 }
 
-base::result<std::string> stream_id_of(const publish_config& config, const tuner::source_facts& facts) {
-  if (config.stream_id) {
-    const auto id = identity::stream_id::parse(*config.stream_id);
-    if (!id) return fail(about_setting(id.error(), "--stream-id"));
-    if (id.value().profile() != config.profile)
-      return fail(errc::config, "names profile '" + id.value().profile() + "', but --profile is '" + config.profile + "'", "--stream-id");
-    return id.value().text();
-  }
-  EC_TRY(auto id, identity::source_stream_id(std::string(tuner::name(facts.kind)), facts.device.empty() ? "local" : facts.device,
-    facts.channel.empty() ? "1" : facts.channel, config.profile));
-  return id.text();
+/// Says once how the stream was named. A tuner's channel that is nobody else's is worth a warning: the operator may have counted on others.
+void tell_naming(const publish_plan& plan, const observer_actor& observer) {
+  const auto& n = plan.naming;
+  const bool tuned = plan.source == tuner::source_kind::hdhomerun && n.rule == name(naming_rule::source);
+  base::log::write(tuned ? base::log::level::warn : base::log::level::info, "publisher", "stream-named",
+    {{"stream_id", plan.stream_id}, {"rule", n.rule}, {"reason", n.reason}});
+  base::json::array aliases(n.aliases.begin(), n.aliases.end());
+  if (observer) caf::anon_send(observer, report{"stream-named", {{"stream_id", plan.stream_id}, {"rule", n.rule}, {"reason", n.reason}, {"aliases", std::move(aliases)}}});
 }
 
 base::result<publish_plan> plan_of(const publish_config& config, const machine& on) {
@@ -81,7 +81,11 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   const auto source = on.open_source(config.input, {.pace = config.pace});
   if (!source) return fail(about_setting(source.error(), "--input"));
   plan.live = source.value()->facts().live;
-  EC_TRY(plan.stream_id, stream_id_of(config, source.value()->facts()));
+  plan.source = source.value()->facts().kind;
+  EC_TRY(const auto named, name_stream({config.stream_id, config.profile, config.program, config.channel}, source.value()->facts(), on.ask_device));
+  plan.stream_id = named.id.text();
+  plan.naming = {std::string(name(named.rule)), named.reason, {}};
+  for (const auto& alias : named.aliases) plan.naming.aliases.push_back(alias.text());
   EC_TRY(auto secret, read_network_secret(config.network_secret_file));
   plan.network_secret = std::make_shared<const std::vector<uint8_t>>(std::move(secret));
   if (config.publish_manifests) {
@@ -215,8 +219,10 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
     if (const auto why = on.disk->make_folders(state.string()); why < 0)
       return fail(errc::config, state.string() + ": " + std::generic_category().message(-why), "--state-dir");
   EC_TRY(auto endpoint, start_endpoint(sys, config, state, on));
+  tell_naming(plan, observer);
   running_topology out;
   out.stream_id = plan.stream_id;
+  out.naming = plan.naming;
   out.address = endpoint.address;
   if (plan.signer) out.signer = plan.signer->to_string();
 

@@ -14,12 +14,20 @@
 /// Wiring: who feeds whom, nothing else. Each function reads from the sink back to the source, spawns, and returns handles.
 namespace ec::actors {
 
+/// How the stream of a publisher was named, for whoever started it.
+struct naming_report {
+  std::string rule;   ///< "explicit", "broadcast", "source"; empty of a subscriber, which is told
+  std::string reason; ///< for a person
+  std::vector<std::string> aliases; ///< other ids of the same broadcast
+};
+
 /// A running topology. Its stages end in order: when all actors of one have ended, the next is asked to stop; that is how what was
 /// read still reaches the peers.
 struct running_topology {
   std::vector<std::vector<caf::actor>> stages;
   std::vector<std::shared_ptr<void>> keep; ///< loops; to be let go when every actor has ended
   std::string stream_id;
+  naming_report naming;
   std::string signer;   ///< "ed25519:<hex>" if it signs
   std::string address;  ///< in full, "moqt://127.0.0.1:4443#spki=..."; empty if it does not listen
 };

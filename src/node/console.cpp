@@ -40,6 +40,7 @@ private:
       std::fflush(stdout);
       return;
     }
+    if (r.event == "stream-named") return; // stands above the first line already
     // Steady work is one line that is written over; what changes gets a line of its own.
     if (r.event == "chunk-cut" || r.event == "chunk" || r.event == "signed" || r.event == "segment") progress(r);
     else line(r);

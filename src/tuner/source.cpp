@@ -159,6 +159,9 @@ base::result<std::unique_ptr<source>> open_source(std::string_view spec, const s
   facts.device = from.authority();
   facts.channel = channel ? *channel : from.path;
   facts.live = true;
+  const auto transcode = net::query_value(from.query, "transcode");
+  facts.transcoded = transcode && *transcode != "none";
+  facts.url = from;
   return internal::make_http_source(std::move(facts), std::move(from), options);
 }
 

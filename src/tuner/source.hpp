@@ -59,6 +59,8 @@ struct source_facts {
   std::string channel; ///< "5.1" of an HDHomeRun; the URL's path for http; else empty
   std::string spec;    ///< as given
   bool live = false;   ///< real time decides the pace: a slow reader loses; otherwise the source waits for its reader
+  bool transcoded = false;     ///< the device was asked to code it anew: not the station's bytes
+  std::optional<net::url> url; ///< of http and hdhomerun
 };
 
 /// A stream of TS bytes from anywhere. One thread reads; `stop` may be called from any thread. It connects at the first

@@ -72,7 +72,7 @@ class Table:
 
 
 def every_command(t):
-    for command in ("key show", "key rotate", "key revoke", "keygen", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
+    for command in ("key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
         t.row(command, ["--nonsense"], USAGE, "--nonsense", "--help")
         t.row(command, ["--log-level", "loud"], USAGE, "--log-level", "loud")
         t.row(command, ["--log-format", "xml"], USAGE, "--log-format", "xml")
@@ -240,6 +240,24 @@ def simulate_tuner(t):
     t.complete("simulate-tuner")
 
 
+def lineup(t):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{silent.getsockname()[1]}"
+        t.row("lineup", ["--host", nobody], FAILED, nobody)
+    t.row("lineup", [], USAGE, "--host or --file")
+    t.row("lineup", ["--host", nobody, "--file", t.path("empty.json", b"[]")], USAGE, "--host or --file")
+    t.row("lineup", ["--host", "a tuner"], USAGE, "--host", "a tuner")
+    t.row("lineup", ["--host", "192.0.2.7/lineup.json"], USAGE, "--host")
+    t.row("lineup", ["--file", "/nowhere.json"], USAGE, "--file", "/nowhere.json")
+    t.row("lineup", ["--file", t.path("page.json", b"<html>")], USAGE, "--file", "page.json", "line 1")
+    t.row("lineup", ["--file", t.path("object.json", b'{"GuideNumber":"5.1"}')], USAGE, "object.json", "no array")
+    t.row("lineup", ["--file", t.path("big.json", b"[" + b" " * 10_000_000 + b"]")], USAGE, "--file", "big.json")
+    t.row("lineup", ["--file", t.path("empty.json"), "--profile", "ts-v9"], USAGE, "--profile", "ts-v9")
+    t.row("lineup", ["--file", t.path("empty.json"), "--json=x"], USAGE, "--json")
+    t.complete("lineup")
+
+
 def verify(t):
     t.row("verify", [], USAGE, "HLS directory")
     t.row("verify", ["/nowhere"], NOT_VERIFIED, "/nowhere")
@@ -295,6 +313,7 @@ def main():
     publish(t, good_key)
     subscribe(t)
     simulate_tuner(t)
+    lineup(t)
     verify(t)
     run(t)
     for failure in t.failures:

@@ -87,6 +87,9 @@ public:
     device.listen = "127.0.0.1:0";
     device.speed = speed;
     tuner::simulated_channel channel;
+    channel.name = "KECT-DT";
+    channel.transport_stream_id = media::test_broadcast_config().transport_stream_id;
+    channel.program_number = media::test_broadcast_config().program_number;
     const auto made = small_broadcast();
     const auto rate = made->bit_rate();
     channel.broadcast = tuner::constant_rate([made] { return made->next(); }, rate);
