@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "tests/support/data.hpp"
+#include "tests/support/ts_sections.hpp"
 #include "ts/packet_reader.hpp"
 #include "ts/pes.hpp"
 #include "ts/section.hpp"
@@ -13,21 +14,7 @@ namespace {
 using namespace ec;
 using namespace ec::ts;
 
-/// All sections of one PID of a capture.
-std::vector<std::vector<uint8_t>> sections(const std::vector<uint8_t>& data, uint16_t pid, uint8_t table) {
-  std::vector<std::vector<uint8_t>> out;
-  section_assembler assembler;
-  packet_reader reader;
-  const auto sink = [&](const uint8_t* p) {
-    if (packet_view(p).pid() != pid || packet_view(p).transport_error()) return;
-    assembler.push(packet_view(p), [&](std::span<const uint8_t> s) {
-      if (s[0] == table) out.emplace_back(s.begin(), s.end());
-    });
-  };
-  reader.push(data, sink, [](bool) {});
-  reader.finish(sink, [](bool) {});
-  return out;
-}
+using test::sections_of;
 
 } // namespace
 
@@ -42,18 +29,18 @@ TEST_CASE("STT, MGT and VCT of a real station decode as its README says") {
   const auto path = test::test_data("ts/atsc/wbz-4_psip.ts");
   if (!path) return;
   const auto data = test::read_file(*path);
-  const auto stt = sections(data, 0x1ffb, 0xcd);
+  const auto stt = sections_of(data, 0x1ffb, 0xcd);
   REQUIRE(stt.size() == 16);
   CHECK(decode_stt(stt.back()).value().system_time == 1074590706);
   CHECK(decode_stt(stt.back()).value().gps_utc_offset == 15);
   CHECK(decode_stt(stt.back()).value().unix_ms() == 1390555491000); // 2014-01-24 09:24:51 UTC, a second late: the true offset was 16
-  const auto mgt = sections(data, 0x1ffb, 0xc7);
+  const auto mgt = sections_of(data, 0x1ffb, 0xc7);
   const auto guide = decode_mgt({mgt.data(), 1});
   REQUIRE(guide);
   REQUIRE(guide.value().entries.size() == 14);
   CHECK(guide.value().entries[1].type == 0x200);
   CHECK(guide.value().entries[1].pid == 0x1e00);
-  const auto vct = sections(data, 0x1ffb, 0xc8);
+  const auto vct = sections_of(data, 0x1ffb, 0xc8);
   const auto channels = decode_vct({vct.data(), 1});
   REQUIRE(channels);
   REQUIRE(channels.value().channels.size() == 1);
@@ -68,7 +55,7 @@ TEST_CASE("TDT and SDT of a real multiplex decode") {
   const auto path = test::test_data("ts/dvb/uk-sd_mpeg2_5s.ts");
   if (!path) return;
   const auto data = test::read_file(*path);
-  const auto tdt = sections(data, 0x14, 0x70), tot = sections(data, 0x14, 0x73), sdt = sections(data, 0x11, 0x42);
+  const auto tdt = sections_of(data, 0x14, 0x70), tot = sections_of(data, 0x14, 0x73), sdt = sections_of(data, 0x11, 0x42);
   REQUIRE(!tdt.empty());
   REQUIRE(!tot.empty());
   const int64_t time = decode_tdt(tdt[0]).value();
@@ -81,7 +68,7 @@ TEST_CASE("TDT and SDT of a real multiplex decode") {
 TEST_CASE("a table cut short anywhere is an error and no crash") {
   const auto path = test::test_data("ts/atsc/wbz-4_psip.ts");
   if (!path) return;
-  const auto vct = sections(test::read_file(*path), 0x1ffb, 0xc8)[0];
+  const auto vct = sections_of(test::read_file(*path), 0x1ffb, 0xc8)[0];
   for (size_t n = 12; n < vct.size(); ++n) {
     std::vector<uint8_t> cut(vct.begin(), vct.begin() + static_cast<ptrdiff_t>(n));
     cut[1] = static_cast<uint8_t>(0xf0 | (n - 3) >> 8), cut[2] = static_cast<uint8_t>(n - 3);
