@@ -371,6 +371,15 @@ private:
     send(observer_, report{"manifests-frozen", {{"reason", why}, {"since_ms", int64_t{f.since.count()}}, {"chunks_waiting", static_cast<int64_t>(f.chunks_waiting)}}});
   }
 
+  void act(const object::crowding& c) {
+    const auto signer = c.signer.to_string();
+    const auto& source = sources_[c.source].address;
+    base::log::warn("subscriber_verifier", "signer-crowds", {{"signer", signer}, {"source", source}});
+    send(observer_, report{"signer-crowds",
+                      {{"signer", signer}, {"source", source},
+                        {"warning", "this trusted signer signed more than there is room for: its manifests are forgotten before those of others"}}});
+  }
+
   void act(const object::stop& s) {
     send(observer_, report{s.reason == object::stop_reason::invalid_chunks ? "too-many-invalid" : "stopped", {{"text", s.text}}});
     end();

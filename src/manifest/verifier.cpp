@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "manifest/signer.hpp"
 
@@ -37,7 +38,8 @@ std::vector<std::pair<std::string, uint64_t>> verifier_counters::list() const {
                                                     {"keys_rotated", keys_rotated},
                                                     {"keys_revoked", keys_revoked},
                                                     {"disagreements", disagreements},
-                                                    {"evicted", evicted}};
+                                                    {"evicted", evicted},
+                                                    {"crowded_out", crowded_out}};
   for (size_t i = 0; i < refused.size(); ++i)
     out.emplace_back("refused_" + std::string(name(static_cast<refusal_reason>(i))), refused[i]);
   return out;
@@ -166,8 +168,8 @@ bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shar
     return false;
   }
   auto* here = find_held(id);
-  if (here == nullptr && !make_room(*what)) {
-    refuse(out, refusal_reason::rollback, "epoch " + std::to_string(what->epoch_id) + " is older than all that is remembered", a.signer);
+  if (here == nullptr && !make_room(out, *what, a.signer)) {
+    refuse(out, refusal_reason::rollback, "epoch " + std::to_string(what->epoch_id) + " is older than all that is remembered of " + trust_.name(a.signer), a.signer);
     return false;
   }
   outcome::taken news{verified<content>(what), id, {}};
@@ -180,8 +182,14 @@ bool verifier::judge_one(outcome& out, const crypto::digest& id, const std::shar
     here = &hold(id, what);
   }
   const auto voice = std::ranges::find(here->voices, a.signer, [](const held::voice& v) { return v.said.signer; });
-  if (voice == here->voices.end()) here->voices.push_back({a, !allowed});
-  else if (!allowed) voice->contested = true;
+  if (voice == here->voices.end()) {
+    here->voices.push_back({a, !allowed});
+    auto& mine = shares_[a.signer];
+    mine.manifests.emplace(what->chunk_start_index, id);
+    mine.entries += what->chunks.size();
+  } else if (!allowed) {
+    voice->contested = true;
+  }
   if (!allowed) return false;
   ++counters_.attestations;
   if (!newest_signed_ || *newest_signed_ < a.signed_unix_ms) newest_signed_ = a.signed_unix_ms;
@@ -363,16 +371,58 @@ verifier::held& verifier::hold(const crypto::digest& id, std::shared_ptr<const c
   return at->second;
 }
 
-bool verifier::make_room(const content& c) {
-  while (!known_.empty() && (known_.size() >= config_.manifests_max || entries_ + c.chunks.size() > config_.entries_max)) {
-    const auto oldest = known_.begin();
-    if (oldest->first >= c.chunk_start_index) return false;
-    entries_ -= oldest->second.what->chunks.size();
-    by_id_.erase(oldest->second.id);
-    known_.erase(oldest);
-    ++counters_.evicted;
+std::map<crypto::verifying_key, verifier::holding> verifier::holdings() const {
+  std::map<crypto::verifying_key, holding> out;
+  for (const auto& [key, mine] : shares_) {
+    if (mine.manifests.empty()) continue;
+    auto& all = out[trust_.owner(key)];
+    all.manifests += mine.manifests.size();
+    all.entries += mine.entries;
+    all.oldest = std::min(all.oldest, mine.manifests.begin()->first);
   }
-  return true;
+  return out;
+}
+
+/// Every held manifest has a voice, so that the fullest of n owners stands for an n-th of what is held: who stands for less loses
+/// nothing. Each round takes one voice, which came but once.
+bool verifier::make_room(outcome& out, const content& c, const crypto::verifying_key& signer) {
+  for (;;) {
+    const bool many = known_.size() >= config_.manifests_max;
+    if (known_.empty() || (!many && entries_ + c.chunks.size() <= config_.entries_max)) return true;
+    const auto own = trust_.owner(signer);
+    const auto all = holdings();
+    const auto fullest = std::ranges::max_element(all, {}, [&](const auto& h) {
+      return std::tuple(many ? h.second.manifests : h.second.entries, h.first == own, ~h.second.oldest);
+    });
+    // What would have to leave at once is not taken.
+    if (fullest->first == own && fullest->second.oldest >= c.chunk_start_index) return false;
+    give_up_oldest(out, fullest->first);
+  }
+}
+
+void verifier::give_up_oldest(outcome& out, const crypto::verifying_key& owner) {
+  auto from = shares_.end();
+  for (auto it = shares_.begin(); it != shares_.end(); ++it) {
+    if (it->second.manifests.empty() || trust_.owner(it->first) != owner) continue;
+    if (from == shares_.end() || it->second.manifests.begin()->first < from->second.manifests.begin()->first) from = it;
+  }
+  auto& [key, mine] = *from;
+  const auto [start, id] = *mine.manifests.begin();
+  if (start > known_.begin()->first) {
+    ++counters_.crowded_out;
+    ++out.crowded_out;
+    if (!std::exchange(mine.told, true)) out.crowding.push_back(key);
+  }
+  const auto at = by_id_.at(id);
+  auto& h = at->second;
+  mine.manifests.erase(mine.manifests.begin());
+  mine.entries -= h.what->chunks.size();
+  std::erase_if(h.voices, [&](const held::voice& v) { return v.said.signer == key; });
+  if (!h.voices.empty()) return; // others stand for it
+  entries_ -= h.what->chunks.size();
+  by_id_.erase(id);
+  known_.erase(at);
+  ++counters_.evicted;
 }
 
 void verifier::wait_for_attestation(const crypto::digest& id, std::shared_ptr<const content> what) {

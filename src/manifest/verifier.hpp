@@ -59,8 +59,10 @@ struct verifier_config {
   std::optional<std::chrono::milliseconds> ahead_max;
   /// What is missing of a chain is a gap when it has not come for so long: objects overtake each other.
   std::chrono::milliseconds gap_patience{6'000};
-  size_t manifests_max = base::limits::verifier_manifests_max; ///< remembered; the oldest leave first
-  size_t entries_max = base::limits::verifier_entries_max;     ///< chunks in them
+  /// Remembered. Where there is no room, the owner whose keys stand for most gives up the oldest that he stands for, so that who signs
+  /// much pushes out nobody's word but his own.
+  size_t manifests_max = base::limits::verifier_manifests_max;
+  size_t entries_max = base::limits::verifier_entries_max; ///< chunks in them
 };
 
 /// For a subscriber of a live stream. Two clocks that are each an hour off, in opposite directions, still get on: ahead_max is two
@@ -82,6 +84,8 @@ struct outcome {
   std::vector<evidence> shown = {};    ///< what a signer, or who shows its word, can be held to
   bool duplicate = false;        ///< nothing new, nothing wrong
   std::vector<refusal> refusals;
+  uint64_t crowded_out = 0;      ///< attestations that left although others' older ones stay: their signers stand for more
+  std::vector<crypto::verifying_key> crowding = {}; ///< of those signers, who did so for the first time: say so
 };
 
 /// What a chunk must be to count as verified.
@@ -106,6 +110,7 @@ struct verifier_counters {
   uint64_t keys_revoked = 0;
   uint64_t disagreements = 0;     ///< trusted signers whose whole chunks differ
   uint64_t evicted = 0;           ///< manifests that left because of a bound
+  uint64_t crowded_out = 0;       ///< attestations that left because of a bound, while others' older ones stayed
   std::array<uint64_t, refusal_reason_count> refused{};
 
   uint64_t of(refusal_reason r) const { return refused[static_cast<size_t>(r)]; }
@@ -175,6 +180,19 @@ private:
     bool forgot = false;            ///< links were dropped: lower sequences cannot be judged any more
   };
   using known_map = std::multimap<uint64_t, held>; ///< by chunk_start_index
+  /// What one key stands for of known_.
+  struct share {
+    std::multimap<uint64_t, crypto::digest> manifests; ///< by chunk_start_index
+    size_t entries = 0;                                ///< chunks in them
+    bool told = false;                                 ///< that it crowds
+  };
+  /// The same of all keys of one owner.
+  struct holding {
+    size_t manifests = 0;
+    size_t entries = 0;
+    uint64_t oldest = ~uint64_t{0};
+  };
+  std::map<crypto::verifying_key, holding> holdings() const;
 
   refusal& refuse(outcome& out, refusal_reason why, std::string text, std::optional<crypto::verifying_key> signer = {});
   void follow(outcome& out, const std::vector<key_statement>& statements);
@@ -192,7 +210,8 @@ private:
   held* find_held(const crypto::digest& id);
   const held* find_held(const crypto::digest& id) const;
   held& hold(const crypto::digest& id, std::shared_ptr<const content> what);
-  bool make_room(const content& c);
+  bool make_room(outcome& out, const content& c, const crypto::verifying_key& signer);
+  void give_up_oldest(outcome& out, const crypto::verifying_key& owner);
   void wait_for_attestation(const crypto::digest& id, std::shared_ptr<const content> what);
   struct candidate {
     expected_chunk chunk;
@@ -210,6 +229,7 @@ private:
   verifier_config config_;
   known_map known_;
   std::map<crypto::digest, known_map::iterator> by_id_;
+  std::map<crypto::verifying_key, share> shares_;
   size_t entries_ = 0;      ///< chunks in known_
   size_t longest_ = 1;      ///< chunks of the longest content ever held
   uint64_t arrivals_ = 0;

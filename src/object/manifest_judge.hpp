@@ -47,6 +47,8 @@ struct judgement {
   std::vector<refused_manifest> refused;
   std::vector<manifest::key_statement> followed = {}; ///< what changed whose word counts
   std::vector<manifest::evidence> shown = {}; ///< to be kept, and shown to others
+  uint64_t crowded_out = 0; ///< attestations that left the memory, although others' older ones stay: their signers signed more
+  std::vector<crypto::verifying_key> crowding = {}; ///< of those signers, who did so for the first time
 };
 
 /// Who stands for one chunk.

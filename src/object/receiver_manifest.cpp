@@ -36,6 +36,8 @@ actions receiver::on_manifest_object(source_id source, uint64_t group, uint64_t 
   auto verdict = judge_->judge(group, object, payload, wall);
   bool changed = verdict.accepted.has_value() || !verdict.followed.empty();
   for (auto& e : verdict.shown) out.push_back(found_evidence{source, std::make_shared<const manifest::evidence>(std::move(e))});
+  counters_.manifests_crowded_out += verdict.crowded_out;
+  for (const auto& signer : verdict.crowding) out.push_back(crowding{source, signer});
   for (auto& s : verdict.followed) out.push_back(key_changed{source, std::move(s)});
   for (auto& no : verdict.refused) {
     if (!no.evidence) fault_of(source, weight_of(no.why)); // who brings the evidence is not who contradicts himself

@@ -37,6 +37,7 @@ std::vector<std::pair<std::string, uint64_t>> receiver_counters::list() const {
     {"chunks_too_few_signers", chunks_too_few_signers},
     {"equivocations", equivocations},
     {"manifests_frozen", manifests_frozen},
+    {"manifests_crowded_out", manifests_crowded_out},
     {"sources_cut_off", sources_cut_off},
     {"fetches", fetches},
     {"fetches_failed", fetches_failed},

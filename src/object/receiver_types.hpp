@@ -206,6 +206,12 @@ struct found_evidence {
   std::shared_ptr<const manifest::evidence> what; ///< never null
 };
 
+/// A trusted signer signed so much that its own manifests left the memory before older ones of others. Said once of each.
+struct crowding {
+  source_id source = 0;
+  crypto::verifying_key signer;
+};
+
 /// The reception is over; the receiver ignores everything from now on.
 struct stop {
   stop_reason reason = stop_reason::stop_after;
@@ -213,7 +219,7 @@ struct stop {
 };
 
 using action =
-  std::variant<deliver, fetch, skip, reject, manifest_accepted, key_changed, too_few_signers, evidence, found_evidence, cut_off, frozen, stop>;
+  std::variant<deliver, fetch, skip, reject, manifest_accepted, key_changed, too_few_signers, evidence, found_evidence, cut_off, frozen, crowding, stop>;
 using actions = std::vector<action>;
 
 /// Totals since start.
@@ -231,6 +237,7 @@ struct receiver_counters {
   uint64_t chunks_too_few_signers = 0; ///< that waited in vain for as many signers as are required
   uint64_t equivocations = 0;
   uint64_t manifests_frozen = 0;    ///< times that manifests stopped while chunks came
+  uint64_t manifests_crowded_out = 0; ///< that counted, and were forgotten before others' older ones: their signer signed too many
   uint64_t sources_cut_off = 0;
   uint64_t fetches = 0;
   uint64_t fetches_failed = 0;      ///< answered with an error, or not in time

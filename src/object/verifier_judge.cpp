@@ -31,6 +31,8 @@ judgement verifier_judge::judge(uint64_t group, uint64_t, const base::bytes& pay
   judgement out;
   out.followed = std::move(found.followed);
   out.shown = std::move(found.shown);
+  out.crowded_out = found.crowded_out;
+  out.crowding = std::move(found.crowding);
   if (found.accepted && !found.accepted->signers.empty()) {
     const auto& content = *found.accepted->content;
     out.accepted = accepted_manifest{content.epoch_id,        content.chunk_start_index, content.chunks.size(), found.accepted->signers.front(),

@@ -16,13 +16,14 @@ using std::chrono::milliseconds;
 
 constexpr std::string_view all_names[] = {
   "flipped-bytes", "false-reading", "swapped-groups", "replayed-old-chunks", "truncated", "oversized", "endless-objects", "other-stream",
-  "head-payload-disagree", "merkle-length", "merkle-position", "forged-manifest", "untrusted-key", "revoked-key", "rolled-back-manifest", "stale-manifest",
+  "head-payload-disagree", "merkle-length", "merkle-position", "forged-manifest", "untrusted-key", "revoked-key", "rolled-back-manifest", "stale-manifest", "far-future",
   "mix-and-match", "freeze", "equivocation", "tiny-manifests", "json-depth", "json-length", "json-numbers"};
 
 constexpr uint8_t manifest_priority = 64;
 constexpr uint64_t freeze_after = 2;
 constexpr uint64_t chain_forgotten = limits::verifier_chain_max + 8;
 constexpr uint64_t future_groups = 4;
+constexpr uint64_t future_epochs = 2;
 constexpr uint32_t future_pieces = 100;
 constexpr uint64_t flood_step = 500; // of each piece that comes: the whole flood within some seconds
 
@@ -244,6 +245,16 @@ void mischief::manifest_of(const object::sealed_chunk& chunk) {
     }
     break;
   case wrong::stale_manifest: put_manifest(chunk.index, manifest::encode(manifest::signed_manifest{lie, {say(lie, std::chrono::hours(7))}})); break;
+  case wrong::far_future:
+    // The longest epochs there are: as many chunks as fit into anybody's memory, twice; and more with each chunk of the broadcast.
+    for (uint64_t n = signed_ == 0 ? 2 * limits::verifier_entries_max / limits::manifest_chunks_max : future_epochs; n > 0; --n) {
+      auto future = content_of(chunk.index, chunk.digest);
+      future.epoch_id = chunk.index / limits::manifest_chunks_max + 1000 + signed_++;
+      future.chunk_start_index = future.epoch_id * limits::manifest_chunks_max;
+      future.chunks.assign(limits::manifest_chunks_max, future.chunks.front());
+      put_manifest(future.epoch_id, manifest::encode(manifest::signed_manifest{future, {say(future)}}));
+    }
+    break;
   case wrong::mix_and_match: put_manifest(chunk.index + 1, manifest::encode(manifest::signed_manifest{truth, {say(truth)}})); break;
   case wrong::freeze:
     if (signed_++ < freeze_after) put_manifest(chunk.index, manifest::encode(manifest::signed_manifest{truth, {say(truth)}}));

@@ -36,6 +36,7 @@ enum class wrong {
   revoked_key,           ///< the same, signed by a key that was trusted until its owner revoked it
   rolled_back_manifest,  ///< an older one, when its chain is long since elsewhere
   stale_manifest,        ///< one that was signed seven hours ago
+  far_future,            ///< manifests of more chunks of the next years than anybody remembers
   mix_and_match,         ///< one epoch's manifest in the place of another's
   freeze,                ///< no manifest after the second
   equivocation,          ///< two contents for each epoch

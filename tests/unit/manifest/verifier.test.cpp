@@ -518,7 +518,7 @@ TEST_CASE("trusted keys are read from text, named, and bounded") {
 
 TEST_CASE("every counter has a name of its own") {
   const auto all = verifier_counters{}.list();
-  CHECK(all.size() == 10 + refusal_reason_count);
+  CHECK(all.size() == 11 + refusal_reason_count);
   for (size_t i = 0; i < all.size(); ++i)
     for (size_t j = 0; j < i; ++j) CHECK(all[i].first != all[j].first);
 }

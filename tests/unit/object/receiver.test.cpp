@@ -535,7 +535,7 @@ TEST_CASE("one manifest of many chunks serves each as it comes") {
 TEST_CASE("every refusal and every counter has a name of its own") {
   std::set<std::string> names;
   for (const auto& [name, value] : receiver_counters{}.list()) CHECK(names.insert(name).second);
-  CHECK(names.size() == 16 + refusal_count);
+  CHECK(names.size() == 17 + refusal_count);
   CHECK(names.contains("refused_manifest_unknown"));
 }
 

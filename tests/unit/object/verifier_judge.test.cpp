@@ -10,8 +10,7 @@ namespace {
 
 using namespace test;
 
-receiver make(manifest::trust_set trust, size_t signers_required = 1, receiver_config config = {}) {
-  manifest::verifier_config rules;
+receiver make(manifest::trust_set trust, size_t signers_required = 1, receiver_config config = {}, manifest::verifier_config rules = {}) {
   rules.signers_required = signers_required;
   receiver r(stream_cipher::make(stream_id).value(),
              std::make_unique<verifier_judge>(manifest::verifier(stream_id, std::move(trust), rules)), config);
@@ -222,6 +221,35 @@ TEST_CASE("chunks that one of two required signers lists are not delivered: said
   note(r.tick(at(21'000)));
   CHECK(told.size() == 2);
   CHECK(r.counters().chunks_too_few_signers == 4);
+}
+
+TEST_CASE("a trusted signer that floods manifests of the far future does not stop the chunks of an honest one") {
+  leader honest(1);
+  leader insider(2);
+  manifest::trust_set trust;
+  REQUIRE(trust.add(honest.s.key()));
+  REQUIRE(trust.add(insider.s.key()));
+  manifest::verifier_config rules;
+  rules.manifests_max = 16;
+  auto r = make(trust, 1, {}, rules);
+  size_t delivered = 0;
+  std::vector<crowding> told;
+  uint64_t future = 1'000'000;
+  for (uint64_t index = 40; index < 60; ++index) {
+    const auto c = make_chunk(index, 1880);
+    // Its manifest comes first, then what pushes it out, then the chunk.
+    for (const auto& a : r.on_manifest_object(0, index, 0, honest.sign(c), at(0), wall_at(0)))
+      if (std::holds_alternative<deliver>(a)) ++delivered;
+    for (int n = 0; n < 20; ++n, ++future)
+      for (const auto& a : r.on_manifest_object(1, future, 0, insider.sign(make_chunk(future, 188)), at(0), wall_at(0)))
+        if (const auto* t = std::get_if<crowding>(&a)) told.push_back(*t);
+    delivered += feed(r, c);
+    CHECK(delivered == index - 39);
+  }
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].signer == insider.s.key());
+  CHECK(told[0].source == 1);
+  CHECK(r.counters().manifests_crowded_out > 200);
 }
 
 } // namespace
