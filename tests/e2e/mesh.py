@@ -55,8 +55,16 @@ class Mesh:
                 text = log.read_text(errors="replace")[-4000:]
                 if text:
                     print(f"--- {log.name}\n{text}")
+        self.unmount()
         shutil.rmtree(self.dir, ignore_errors=True)
         return False
+
+    def unmount(self):
+        """What a test mounted below its folder, the newest first: else the mount points would stay behind."""
+        below = [line.split()[1] for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
+        for path in reversed(below):
+            if path.startswith(f"{self.dir}/"):
+                subprocess.run(["umount", path], check=False)
 
     def env(self, name):
         """A home of its own for each process; a restart under the same name finds its state."""
