@@ -281,7 +281,9 @@ void receiver::refuse(source_id source, std::string_view track, uint64_t group, 
   if (text.empty()) return;
   // One line for each kind of fault of one source in one group: an attacker does not fill the log.
   uint64_t* told = nullptr;
-  if (const auto it = groups_.find(group); it != groups_.end() && it->second.parts.contains(source)) told = &it->second.parts[source].told;
+  // What a revoked key signs comes with every group.
+  const bool each_group = why != refusal::manifest_key_revoked;
+  if (const auto it = groups_.find(group); each_group && it != groups_.end() && it->second.parts.contains(source)) told = &it->second.parts[source].told;
   else if (const auto known = sources_.find(source); known != sources_.end()) told = &known->second.told;
   const uint64_t bit = uint64_t{1} << static_cast<size_t>(why);
   if (told == nullptr || (*told & bit) != 0) return;

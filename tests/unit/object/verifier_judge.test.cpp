@@ -70,6 +70,23 @@ TEST_CASE("an untrusted leader's manifest delivers nothing and is named") {
   CHECK(r.counters().of(refusal::manifest_untrusted) == 1);
 }
 
+TEST_CASE("what a revoked key signs is named once, and counted each time") {
+  leader l(1);
+  manifest::trust_set trust;
+  REQUIRE(trust.add(l.s.key()));
+  REQUIRE(trust.revoke(l.s.key()));
+  auto r = make(trust);
+  size_t named = 0;
+  for (uint64_t index = 40; index < 45; ++index) {
+    const auto c = make_chunk(index, 1880);
+    CHECK(feed(r, c) == 0);
+    for (const auto& a : r.on_manifest_object(0, index, 0, l.sign(c), at(0), wall_at(0)))
+      if (const auto* no = std::get_if<reject>(&a)) named += no->reason == refusal::manifest_key_revoked ? 1 : 0;
+  }
+  CHECK(named == 1);
+  CHECK(r.counters().of(refusal::manifest_key_revoked) == 5);
+}
+
 TEST_CASE("a manifest in another group than that of its epoch delivers nothing and is named") {
   leader l(1);
   manifest::trust_set trust;
