@@ -326,6 +326,9 @@ void receiver::plan_group(uint64_t index, group_state& state, track on, bool new
   if (now < state.fetch_next) return wake(state.fetch_next);
   if (fetches_open_ >= limits::subscriber_fetches_max) return;
   const auto source = source_for(state, on);
+  // All were asked in vain. The chunk is still waited for until patience is over: a source may repair the same hole from a source of
+  // its own, or its antenna may be behind, and its answer is that of one that never will have it; one that is being dialled is not
+  // even known here.
   if (!source) return;
 
   std::vector<hole> ask;
