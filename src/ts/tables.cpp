@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 
 extern "C" {
@@ -19,6 +20,7 @@ extern "C" {
 #include <dvbpsi/atsc_mgt.h>
 }
 
+#include "ts/internal/section_shape.hpp"
 #include "ts/packet.hpp"
 
 namespace ec::ts {
@@ -30,6 +32,15 @@ struct handle_deleter {
   void operator()(dvbpsi_t* h) const { dvbpsi_delete(h); }
 };
 using handle = std::unique_ptr<dvbpsi_t, handle_deleter>;
+
+/// What the library may be given: sections of the wanted table that do not lie about their lengths.
+base::result<void> sound(sections in, std::initializer_list<uint8_t> tables, const char* what) {
+  for (const auto& s : in)
+    if (s.empty() || std::ranges::find(tables, s[0]) == tables.end() || !internal::lengths_fit(s))
+      return base::fail(base::errc::malformed, "a length in the section is wrong", what);
+  if (in.empty()) return base::fail(base::errc::malformed, "no section", what);
+  return base::ok();
+}
 
 /// The library takes packets: each section travels in packets made for the purpose. Its state lives for one table only, so
 /// that nothing it remembers (version, counter) can keep a table back.
@@ -115,6 +126,7 @@ base::result<Table> answer(std::optional<Table>&& found, const char* what) {
 } // namespace
 
 base::result<pat_table> decode_pat(sections in) {
+  EC_TRYV(sound(in, {0x00}, "PAT"));
   std::optional<pat_table> found;
   handle h(dvbpsi_new(nullptr, DVBPSI_MSG_NONE));
   const auto on_pat = [](void* to, dvbpsi_pat_t* pat) {
@@ -134,7 +146,7 @@ base::result<pat_table> decode_pat(sections in) {
 
 base::result<pmt_table> decode_pmt(sections in) {
   std::optional<pmt_table> found;
-  if (in.empty() || in[0].size() < 12) return base::fail(base::errc::malformed, "the section is too short", "PMT");
+  EC_TRYV(sound(in, {0x02}, "PMT"));
   const auto number = static_cast<uint16_t>(in[0][3] << 8 | in[0][4]);
   handle h(dvbpsi_new(nullptr, DVBPSI_MSG_NONE));
   const auto on_pmt = [](void* to, dvbpsi_pmt_t* pmt) {
@@ -154,7 +166,7 @@ base::result<pmt_table> decode_pmt(sections in) {
 
 base::result<vct_table> decode_vct(sections in) {
   std::optional<vct_table> found;
-  if (in.empty() || in[0].empty()) return base::fail(base::errc::malformed, "no section", "VCT");
+  EC_TRYV(sound(in, {0xc8, 0xc9}, "VCT"));
   const auto on_vct = [](void* to, dvbpsi_atsc_vct_t* vct) {
     vct_table out;
     out.cable = vct->b_cable_vct;
@@ -188,6 +200,7 @@ base::result<vct_table> decode_vct(sections in) {
 }
 
 base::result<mgt_table> decode_mgt(sections in) {
+  EC_TRYV(sound(in, {0xc7}, "MGT"));
   std::optional<mgt_table> found;
   const auto on_mgt = [](void* to, dvbpsi_atsc_mgt_t* mgt) {
     mgt_table out;
@@ -207,6 +220,7 @@ base::result<stt_table> decode_stt(std::span<const uint8_t> section) {
     dvbpsi_atsc_DeleteSTT(stt);
   };
   const std::vector<uint8_t> one[] = {{section.begin(), section.end()}};
+  EC_TRYV(sound(one, {0xcd}, "STT"));
   demux_run run{0xcd, [&](dvbpsi_t* h, uint8_t t, uint16_t e) { dvbpsi_atsc_AttachSTT(h, t, e, on_stt, &found); }};
   run_demux(one, run);
   return answer(std::move(found), "STT");
@@ -214,12 +228,12 @@ base::result<stt_table> decode_stt(std::span<const uint8_t> section) {
 
 base::result<int64_t> decode_tdt(std::span<const uint8_t> section) {
   std::optional<uint64_t> found;
-  if (section.size() < 8) return base::fail(base::errc::malformed, "the section is too short", "TDT");
   const auto on_tot = [](void* to, dvbpsi_tot_t* tot) {
     *static_cast<std::optional<uint64_t>*>(to) = uint64_t{tot->i_utc_time};
     dvbpsi_tot_delete(tot);
   };
   const std::vector<uint8_t> one[] = {{section.begin(), section.end()}};
+  EC_TRYV(sound(one, {0x70, 0x73}, "TDT"));
   demux_run run{section[0], [&](dvbpsi_t* h, uint8_t t, uint16_t e) { dvbpsi_tot_attach(h, t, e, on_tot, &found); }};
   run_demux(one, run);
   if (!found) return base::fail(base::errc::malformed, "the table does not decode", "TDT");
@@ -232,6 +246,7 @@ base::result<int64_t> decode_tdt(std::span<const uint8_t> section) {
 }
 
 base::result<sdt_table> decode_sdt(sections in) {
+  EC_TRYV(sound(in, {0x42}, "SDT"));
   std::optional<sdt_table> found;
   const auto on_sdt = [](void* to, dvbpsi_sdt_t* sdt) {
     sdt_table out;

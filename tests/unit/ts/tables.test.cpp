@@ -16,6 +16,20 @@ using namespace ec::ts;
 
 using test::sections_of;
 
+void add_crc(std::vector<uint8_t>& section) {
+  const uint32_t crc = crc32_mpeg(section);
+  for (int shift = 24; shift >= 0; shift -= 8) section.push_back(static_cast<uint8_t>(crc >> shift));
+}
+
+/// A section as one may be sent: its length and CRC are right, whatever stands in its body.
+std::vector<uint8_t> section_of(uint8_t table, std::vector<uint8_t> body) {
+  const size_t length = body.size() + 9;
+  std::vector<uint8_t> out{table, static_cast<uint8_t>(0xb0 | length >> 8), static_cast<uint8_t>(length), 0x12, 0x34, 0xc1, 0, 0};
+  out.insert(out.end(), body.begin(), body.end());
+  add_crc(out);
+  return out;
+}
+
 } // namespace
 
 TEST_CASE("CRC-32 of a section over itself is nothing") {
@@ -73,13 +87,53 @@ TEST_CASE("a table cut short anywhere is an error and no crash") {
     std::vector<uint8_t> cut(vct.begin(), vct.begin() + static_cast<ptrdiff_t>(n));
     cut[1] = static_cast<uint8_t>(0xf0 | (n - 3) >> 8), cut[2] = static_cast<uint8_t>(n - 3);
     cut.resize(n - 4);
-    const uint32_t crc = crc32_mpeg(cut);
-    for (int shift = 24; shift >= 0; shift -= 8) cut.push_back(static_cast<uint8_t>(crc >> shift));
+    add_crc(cut);
     (void)decode_vct(std::vector<std::vector<uint8_t>>{cut});
     (void)decode_mgt(std::vector<std::vector<uint8_t>>{cut});
     (void)decode_pmt(std::vector<std::vector<uint8_t>>{cut});
     (void)decode_pat(std::vector<std::vector<uint8_t>>{cut});
   }
+}
+
+TEST_CASE("a section with a right CRC whose inner lengths are wrong is refused, and not read past its end") {
+  using sections_t = std::vector<std::vector<uint8_t>>;
+  const auto one = [](uint8_t table, std::vector<uint8_t> body) { return sections_t{section_of(table, std::move(body))}; };
+  const std::vector<uint8_t> clock{0, 0x40, 0, 0, 0, 18, 0x60, 0};
+  CHECK(decode_stt(section_of(0xcd, clock)).value().system_time == 0x40000000);
+  CHECK_FALSE(decode_stt(section_of(0xcd, {0})));
+  CHECK_FALSE(decode_stt(section_of(0xcd, {clock.begin(), clock.end() - 1})));
+  auto more = clock;
+  more.insert(more.end(), {0xaa, 2, 1});
+  CHECK_FALSE(decode_stt(section_of(0xcd, more)));
+  more.push_back(2);
+  CHECK(decode_stt(section_of(0xcd, more)));
+
+  CHECK(decode_pat(one(0x00, {0, 3, 0xe0, 0x30})).value().programs.size() == 1);
+  CHECK_FALSE(decode_pat(one(0x00, {0, 3, 0xe0})));
+
+  CHECK(decode_pmt(one(0x02, {0xe0, 0x31, 0xf0, 0, 2, 0xe0, 0x31, 0xf0, 0})).value().streams.size() == 1);
+  CHECK_FALSE(decode_pmt(one(0x02, {0xe0, 0x31, 0xf0, 9, 2, 0xe0, 0x31, 0xf0, 0})));
+  CHECK_FALSE(decode_pmt(one(0x02, {0xe0, 0x31, 0xf0, 0, 2, 0xe0, 0x31, 0xf0, 1})));
+  CHECK_FALSE(decode_pmt(one(0x02, {0xe0})));
+
+  const std::vector<uint8_t> guide{0, 0, 1, 0, 0, 0xe0, 0x31, 0xe0, 0, 0, 0, 0, 0xf0, 0};
+  auto whole = guide;
+  whole.insert(whole.end(), {0xf0, 0});
+  CHECK(decode_mgt(one(0xc7, whole)).value().entries.size() == 1);
+  CHECK_FALSE(decode_mgt(one(0xc7, guide))); // the table's own descriptors are missing
+  whole[2] = 2;
+  CHECK_FALSE(decode_mgt(one(0xc7, whole)));
+
+  std::vector<uint8_t> channels{0, 1};
+  channels.resize(2 + 30);
+  channels.insert(channels.end(), {0xfc, 0, 0xfc, 0});
+  CHECK(decode_vct(one(0xc8, channels)).value().channels.size() == 1);
+  channels[1] = 2;
+  CHECK_FALSE(decode_vct(one(0xc8, channels)));
+
+  CHECK(decode_sdt(one(0x42, {0, 1, 0xff, 0, 7, 0xfc, 0x80, 0})).value().services.size() == 1);
+  CHECK_FALSE(decode_sdt(one(0x42, {0, 1, 0xff, 0, 7, 0xfc, 0x80, 1})));
+  CHECK_FALSE(decode_pat(one(0x42, {0, 3, 0xe0, 0x30}))); // another table
 }
 
 TEST_CASE("a PES header is read, waited for, or refused") {
