@@ -23,6 +23,11 @@ uint32_t crc32_mpeg(std::span<const uint8_t> in) {
   return crc;
 }
 
+void append_crc(std::vector<uint8_t>& section) {
+  const uint32_t crc = crc32_mpeg(section);
+  for (int shift = 24; shift >= 0; shift -= 8) section.push_back(static_cast<uint8_t>(crc >> shift));
+}
+
 void section_assembler::reset() {
   buffer_.clear();
   want_ = 0;

@@ -11,6 +11,8 @@ namespace ec::ts {
 
 /// CRC-32 as PSI uses it [13818-1 annex A]: over a whole section with its CRC the result is 0.
 uint32_t crc32_mpeg(std::span<const uint8_t> in);
+/// Ends a section with its CRC.
+void append_crc(std::vector<uint8_t>& section);
 
 /// Puts sections together from the packets of one PID [13818-1 2.4.4]. Holds at most one section (4,098 bytes).
 class section_assembler {

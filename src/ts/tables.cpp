@@ -22,6 +22,7 @@ extern "C" {
 
 #include "ts/internal/section_shape.hpp"
 #include "ts/packet.hpp"
+#include "ts/section.hpp"
 
 namespace ec::ts {
 namespace {
@@ -219,8 +220,12 @@ base::result<stt_table> decode_stt(std::span<const uint8_t> section) {
     *static_cast<std::optional<stt_table>*>(to) = stt_table{stt->i_system_time, stt->i_gps_utc_offset};
     dvbpsi_atsc_DeleteSTT(stt);
   };
-  const std::vector<uint8_t> one[] = {{section.begin(), section.end()}};
+  std::vector<uint8_t> one[] = {{section.begin(), section.end()}};
   EC_TRYV(sound(one, {0xcd}, "STT"));
+  // table_id_extension is 0 [A/65 6.1]; libdvbpsi 1.3 never frees the decoder of another.
+  one[0][3] = one[0][4] = 0;
+  one[0].resize(one[0].size() - 4);
+  append_crc(one[0]);
   demux_run run{0xcd, [&](dvbpsi_t* h, uint8_t t, uint16_t e) { dvbpsi_atsc_AttachSTT(h, t, e, on_stt, &found); }};
   run_demux(one, run);
   return answer(std::move(found), "STT");

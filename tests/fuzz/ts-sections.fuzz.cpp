@@ -23,8 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   section[1] = static_cast<uint8_t>(0xb0 | length >> 8);
   section[2] = static_cast<uint8_t>(length);
   section[6] = section[7] = 0;
-  const uint32_t crc = crc32_mpeg(section);
-  for (int shift = 24; shift >= 0; shift -= 8) section.push_back(static_cast<uint8_t>(crc >> shift));
+  append_crc(section);
   for (const uint8_t table : {0x00, 0x02, 0x42, 0x70, 0x73, 0xc7, 0xc8, 0xc9, 0xcd}) {
     section[0] = table;
     const std::vector<std::vector<uint8_t>> one{section};

@@ -158,8 +158,7 @@ private:
     const auto gps = static_cast<uint32_t>((*o_.unix_ms + static_cast<int64_t>(count_) * o_.frame / 90) / 1000 - 315'964'800 + 18);
     std::vector<uint8_t> s{0xcd, 0xf0, 17, 0, 0, 0xc1, 0, 0, 0, static_cast<uint8_t>(gps >> 24), static_cast<uint8_t>(gps >> 16),
                            static_cast<uint8_t>(gps >> 8), static_cast<uint8_t>(gps), 18, 0x60, 0};
-    const uint32_t crc = ts::crc32_mpeg(s);
-    for (int shift = 24; shift >= 0; shift -= 8) s.push_back(static_cast<uint8_t>(crc >> shift));
+    ts::append_crc(s);
     begin(0x1ffb, true, 0x10, stt_counter_);
     stt_counter_ = (stt_counter_ + 1) & 15;
     out_.push_back(0);

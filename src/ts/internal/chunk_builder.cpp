@@ -19,8 +19,7 @@ void add_section(std::vector<uint8_t>& out, uint16_t pid, std::vector<uint8_t> s
   const size_t length = section.size() + 4 - 3;
   section[1] = static_cast<uint8_t>(0xb0 | length >> 8);
   section[2] = static_cast<uint8_t>(length);
-  const uint32_t crc = crc32_mpeg(section);
-  for (int shift = 24; shift >= 0; shift -= 8) section.push_back(static_cast<uint8_t>(crc >> shift));
+  append_crc(section);
   uint8_t counter = 0;
   for (size_t at = 0; at < section.size();) {
     const bool first = at == 0;

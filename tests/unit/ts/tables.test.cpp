@@ -16,17 +16,12 @@ using namespace ec::ts;
 
 using test::sections_of;
 
-void add_crc(std::vector<uint8_t>& section) {
-  const uint32_t crc = crc32_mpeg(section);
-  for (int shift = 24; shift >= 0; shift -= 8) section.push_back(static_cast<uint8_t>(crc >> shift));
-}
-
 /// A section as one may be sent: its length and CRC are right, whatever stands in its body.
 std::vector<uint8_t> section_of(uint8_t table, std::vector<uint8_t> body) {
   const size_t length = body.size() + 9;
   std::vector<uint8_t> out{table, static_cast<uint8_t>(0xb0 | length >> 8), static_cast<uint8_t>(length), 0x12, 0x34, 0xc1, 0, 0};
   out.insert(out.end(), body.begin(), body.end());
-  add_crc(out);
+  append_crc(out);
   return out;
 }
 
@@ -87,7 +82,7 @@ TEST_CASE("a table cut short anywhere is an error and no crash") {
     std::vector<uint8_t> cut(vct.begin(), vct.begin() + static_cast<ptrdiff_t>(n));
     cut[1] = static_cast<uint8_t>(0xf0 | (n - 3) >> 8), cut[2] = static_cast<uint8_t>(n - 3);
     cut.resize(n - 4);
-    add_crc(cut);
+    append_crc(cut);
     (void)decode_vct(std::vector<std::vector<uint8_t>>{cut});
     (void)decode_mgt(std::vector<std::vector<uint8_t>>{cut});
     (void)decode_pmt(std::vector<std::vector<uint8_t>>{cut});
