@@ -18,14 +18,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PARSERS = ["src/base/byte_io", "src/base/hex", "src/base/json", "src/hls/playlist", "src/hls/sidecar", "src/hls/manifest_log", "src/identity/", "src/manifest/attestation",
            "src/manifest/content", "src/manifest/merkle", "src/manifest/proof", "src/manifest/signer_state", "src/moq/profile", "src/moq/types", "src/net/url",
            "src/node/role_file", "src/node/settings", "src/object/format", "src/object/object_file.", "src/quic/address", "src/ts/", "src/tuner/lineup",
-           "src/manifest/trust_file", "src/manifest/key_statement", "src/manifest/evidence_file"]
+           "src/manifest/trust_file", "src/manifest/key_statement", "src/manifest/evidence"]
 SUITES = ["unit", "actor", "topology", "fuzz", "simulation"]
 
 
 def measure(build):
     if not (build / "build.ninja").exists():
-        subprocess.run(["meson", "setup", build, ROOT, "--buildtype=debug", "-Doptimization=1", "-Db_coverage=true"], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["meson", "setup", build, ROOT, "--buildtype=debug", "-Db_coverage=true"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build, "meson-test-prereq"], check=True, stdout=subprocess.DEVNULL)
     for old in build.rglob("*.gcda"):
         old.unlink()
     subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--timeout-multiplier", "4", *(a for s in SUITES for a in ("--suite", s))], check=True,

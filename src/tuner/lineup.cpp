@@ -136,7 +136,7 @@ void put(json::object& out, std::string_view key, const std::optional<std::strin
 }
 
 void put_flag(json::object& out, std::string_view key, const std::optional<bool>& v) {
-  if (v && *v) out.emplace_back(key, 1); // devices leave a flag out rather than write 0
+  if (v) out.emplace_back(key, *v ? 1 : 0); // a 0 that was said stays: without it a tag of the same name would set the flag
 }
 
 template <class T>
@@ -278,6 +278,7 @@ std::string print_lineup(const std::vector<lineup_entry>& entries) {
     put_flag(out, "HD", e.hd);
     put_flag(out, "Favorite", e.favorite);
     put_flag(out, "DRM", e.drm);
+    put_flag(out, "Enabled", e.enabled);
     put_flag(out, "ATSC3", e.atsc3);
     put_number(out, "SignalStrength", e.signal_strength);
     put_number(out, "SignalQuality", e.signal_quality);

@@ -358,7 +358,7 @@ struct simulator::state {
         e.guide_name = c.name;
         e.video_codec = c.video_codec;
         e.audio_codec = c.audio_codec;
-        e.hd = c.hd;
+        if (c.hd) e.hd = true; // devices leave a flag out rather than write 0
         e.url = here + "/auto/v" + c.number;
         if (request.query == "tuning") {
           e.transport_stream_id = c.transport_stream_id;

@@ -243,6 +243,17 @@ TEST_CASE("what is printed is read back") {
   CHECK_FALSE(back[0].favorite.has_value());
 }
 
+TEST_CASE("a flag that is 0 stays 0 beside a tag of its name") {
+  const auto once = tuner::parse_lineup(R"([{"GuideNumber":"5.1","DRM":"0","Enabled":0,"Tags":"favorite,drm"}])").value();
+  REQUIRE(once.size() == 1);
+  CHECK(once[0].drm == false);
+  CHECK(once[0].favorite == true);
+  const auto again = tuner::parse_lineup(tuner::print_lineup(once)).value();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].drm == false);
+  CHECK(again[0].enabled == false);
+}
+
 TEST_CASE("channel numbers have one spelling") {
   CHECK(tuner::normal_channel("v5.1") == "5.1");
   CHECK(tuner::normal_channel("5-1") == "5.1");
