@@ -26,23 +26,26 @@ struct test_broadcast_config {
   uint16_t transport_stream_id = 0x0ec1;
   uint16_t program_number = 3;     ///< 1..65535
   bool surround = true;            ///< AC-3 in 5.1; otherwise (and for AAC) stereo
-  base::wall_time start{};         ///< time of day of the first packet; the picture, STT and all stamps follow from it
+  base::wall_time start{};         ///< time of day of the first packet, up to one packet's time
 };
 
 /// An endless test broadcast, 1280x720 at 60000/1001 pictures/s: a running clock and frame count in the picture, a beep and
 /// a flash at every full second, PAT and PMT, PCR, PSIP with MGT, TVCT and STT, null packets up to a constant rate.
 ///
-/// Its system time clock is the wall clock: at `start` + t the 90 kHz count is (start in Unix ms * 90 + t) mod 2^33, PCR says
+/// Its system time clock is the wall clock: at each moment the 90 kHz count is the Unix time in ms * 90 mod 2^33, PCR says
 /// so, and a picture whose PTS is that count shows that time of day (UTC). STT says the same in GPS seconds.
 ///
+/// **All of it is a function of the time of day**: packets are numbered from the Unix epoch on, and so are the continuity counters,
+/// the tables and the places of PCR. Two broadcasts of one config that were started at different moments give the same packets,
+/// but that a later one leaves out what of picture and sound began before its first packet.
+///
 /// Every picture can be read back by a program: see read_bars in test_picture.hpp. Closed GOPs of 30 pictures; MPEG-2 has B
-/// pictures, H.264 has none. Pictures, sound frames and GOPs are numbered from the Unix epoch on, so that two broadcasts
-/// started at different moments show the same picture at the same time.
+/// pictures, H.264 has none.
 /// The picture is coded here, cell by cell, which costs 1.5 % of a core and so can run for ever; the sound comes from
 /// libavcodec, in its bit-exact mode, and repeats every 4 or 8 s. Pure: the same config gives the same bytes.
 class test_broadcast {
 public:
-  /// Encodes the sound (a fraction of a second). Errors: invalid_argument (config), unsupported (no encoder in this build of
+  /// Encodes the sound, and two seconds of the broadcast that are thrown away (a fraction of a second). Errors: invalid_argument (config), unsupported (no encoder in this build of
   /// libavcodec).
   [[nodiscard]] static base::result<test_broadcast> create(test_broadcast_config config);
   test_broadcast(test_broadcast&&) noexcept;
@@ -51,7 +54,7 @@ public:
 
   /// The next `packets` packets of the multiplex: packets x 188 bytes.
   base::bytes next(size_t packets = 128);
-  /// Rate of the multiplex in bit/s: packet n leaves at start + n * 1504 / bit_rate.
+  /// Rate of the multiplex in bit/s: packet n since the Unix epoch leaves n * 1504 / bit_rate seconds after it.
   uint64_t bit_rate() const;
   /// The config with its defaults filled in.
   const test_broadcast_config& config() const;

@@ -123,6 +123,7 @@ public:
     coded_picture out;
     out.pts = out.dts = picture_pts(n_);
     out.random_access = idr;
+    out.ends_group = n_ % gop_pictures == gop_pictures - 1;
     append_nal(out.bytes, 0x09, {static_cast<uint8_t>(idr ? 0x10 : 0x30)});
     if (idr) {
       append_nal(out.bytes, 0x67, sequence_parameters());

@@ -48,6 +48,7 @@ public:
     out.pts = picture_pts(first + shown);
     out.dts = picture_pts(first + i - 1); // one picture of delay for the reordering
     out.random_access = type == coding::intra;
+    out.ends_group = i + 1 == gop_pictures;
     out.bytes = encode(first + shown, shown, type);
     if (++in_gop_ == gop_pictures) {
       in_gop_ = 0;

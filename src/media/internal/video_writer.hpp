@@ -16,6 +16,7 @@ struct coded_picture {
   uint64_t pts = 0; ///< 90 kHz since the Unix epoch, not reduced to 33 bits
   uint64_t dts = 0;
   bool random_access = false;
+  bool ends_group = false; ///< the last one of its group
 };
 
 /// Codes test pictures. It knows only cells of one colour, and so needs no transform: such a cell is one DC value, and a

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -114,7 +115,11 @@ TEST_CASE("the multiplex has a constant rate, unbroken counters, PCR every 40 ms
     }
     REQUIRE(pcrs.size() > 60);
     const double packet_27mhz = 1504.0 * 27e6 / static_cast<double>(b.bit_rate());
-    CHECK(pcrs[0].value == static_cast<uint64_t>(start_ms) * 27000 % ((uint64_t{1} << 33) * 300));
+    CHECK(pcrs[0].packet * packet_27mhz < 40 * 27000);
+    const double start_pcr = static_cast<double>(static_cast<uint64_t>(start_ms) * 27000 % ((uint64_t{1} << 33) * 300));
+    const double first_sent = static_cast<double>(pcrs[0].value) - static_cast<double>(pcrs[0].packet) * packet_27mhz;
+    CHECK(first_sent >= start_pcr - 1);
+    CHECK(first_sent <= start_pcr + packet_27mhz + 1);
     for (size_t i = 1; i < pcrs.size(); ++i) {
       CHECK(pcrs[i].value - pcrs[i - 1].value <= 40 * 27000);
       const double expected = static_cast<double>(pcrs[0].value) + static_cast<double>(pcrs[i].packet - pcrs[0].packet) * packet_27mhz;
@@ -151,6 +156,69 @@ TEST_CASE("the same start gives the same bytes, however they are fetched, and an
   media::test_broadcast_config later;
   later.start = base::wall_time(std::chrono::milliseconds(start_ms + 1));
   CHECK_FALSE(media::test_broadcast::create(later).value().next(5000) == whole);
+}
+
+TEST_CASE("broadcasts started at different moments give the same packets at the same time of day") {
+  media::test_broadcast_config tight; // as little room beside the picture as there may be
+  tight.video_bit_rate = 10'000'000;
+  tight.bit_rate = 12'250'000;
+  media::test_broadcast_config full;
+  full.video_bit_rate = 16'300'000;
+  media::test_broadcast_config h264;
+  h264.codec = media::test_codec::h264;
+  media::test_broadcast_config slow = h264; // both coders at their least
+  slow.bit_rate = 4'000'000;
+  slow.callsign = "W9";
+  for (auto config : {media::test_broadcast_config{}, tight, full, h264, slow}) {
+    const auto starting = [&](int64_t after_ms) {
+      config.start = base::wall_time(std::chrono::milliseconds(start_ms + after_ms));
+      auto made = media::test_broadcast::create(config);
+      REQUIRE(made.has_value());
+      return std::move(made).value();
+    };
+    auto first = starting(0);
+    const auto rate = first.bit_rate();
+    CAPTURE(rate);
+    // By packet number since the epoch, as the header has it.
+    const auto number = [&](int64_t after_ms) {
+      const auto time = static_cast<uint64_t>(start_ms + after_ms);
+      return (time / 1000 * rate + (time % 1000 * rate + 999) / 1000 + 1503) / 1504;
+    };
+    uint64_t at = number(0);
+    const bool usual = config.bit_rate == 0 && config.video_bit_rate == 0;
+    for (const int64_t later_ms : usual ? std::vector<int64_t>{1, 1'497, 9'119, 37'000} : std::vector<int64_t>{1'497, 6'119}) {
+      CAPTURE(later_ms);
+      while (at < number(later_ms)) {
+        const auto step = std::min<uint64_t>(10'000, number(later_ms) - at);
+        first.next(step);
+        at += step;
+      }
+      auto later = starting(later_ms);
+      const size_t count = rate / 1504 * 12 / 10;
+      const auto a = first.next(count);
+      const auto b = later.next(count);
+      at += count;
+      size_t left_out = 0, last_left_out = 0, differ = 0;
+      for (size_t i = 0; i < count; ++i) {
+        const auto* pa = a.data() + i * 188;
+        const auto* pb = b.data() + i * 188;
+        if (std::memcmp(pa, pb, 188) == 0) continue;
+        const int pid = (pa[1] & 0x1f) << 8 | pa[2];
+        const bool null = (pb[1] & 0x1f) == 0x1f && pb[2] == 0xff;
+        const bool no_payload = (pb[3] & 0x10) == 0;
+        if ((pid == 0x31 || pid == 0x34) && (null || no_payload)) {
+          ++left_out;
+          last_left_out = i;
+        } else {
+          ++differ;
+        }
+      }
+      CHECK(differ == 0);
+      if (later_ms > 1) CHECK(left_out > 0); // what is compared is what the first one had long under way
+      // Up to the next group of pictures, half a second and what it is late by.
+      CHECK(static_cast<double>(last_left_out) * 1504 / static_cast<double>(rate) < 0.62);
+    }
+  }
 }
 
 TEST_CASE("ffprobe finds picture and sound, decodes all of it without a complaint, and they are in step") {
