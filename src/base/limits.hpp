@@ -47,6 +47,42 @@ inline constexpr size_t signer_epochs_max = 64;                 ///< remembered 
 inline constexpr size_t signer_state_bytes_max = 16u << 20;
 inline constexpr size_t stream_id_bytes_max = 512;
 
+// Announcements (docs/formats/announcement.md).
+inline constexpr size_t announcement_bytes_max = 2048;
+inline constexpr size_t announcement_dht_bytes_max = 996;       ///< with its length before it, the 1,000 bytes of a DHT item [BEP 44]
+inline constexpr size_t announcement_aliases_max = 4;
+inline constexpr size_t announcement_transports_max = 8;
+inline constexpr size_t announcement_tracks_max = 8;            ///< of one relay transport
+inline constexpr uint64_t announcement_ttl_ms_min = 3'000;
+inline constexpr uint64_t announcement_ttl_ms_max = 3'600'000;
+inline constexpr uint64_t announcement_ahead_ms_max = 120'000;  ///< a signer's clock before ours
+inline constexpr size_t announcements_max = 16384;              ///< in one table
+inline constexpr size_t announcements_per_key_max = 256;        ///< of one signer
+inline constexpr size_t announcements_per_address_max = 1024;   ///< that one address brought; a directory may bring all
+inline constexpr size_t announcements_per_stream_max = 64;      ///< sources of one stream
+inline constexpr size_t announcement_addresses_max = 4096;      ///< whose rates are followed
+inline constexpr size_t announcements_per_address_burst = 256;  ///< that are looked at, and then
+inline constexpr size_t announcements_per_address_second = 16;  ///< in the long run; a forged one counts for eight
+inline constexpr size_t announcements_per_directory_burst = 16384;
+inline constexpr size_t announcements_per_directory_second = 1024;
+inline constexpr size_t announcements_per_key_burst = 512;      ///< of one signer that are taken
+inline constexpr size_t announcements_per_key_second = 16;
+inline constexpr size_t announcement_checks_burst = 4096;       ///< signatures of announcements that are checked, over all
+inline constexpr size_t announcement_checks_second = 512;
+
+// The stream directory (docs/formats/directory.md).
+inline constexpr size_t directory_announcements_max = 4096;
+inline constexpr size_t directory_listing_bytes_max = 3u << 20; ///< under http_body_bytes_max, with what is around it
+inline constexpr size_t directory_token_bytes_max = 512;
+inline constexpr size_t directory_requests_burst = 120;         ///< of one address, and then
+inline constexpr size_t directory_requests_second = 20;
+inline constexpr size_t directories_max = 8;                    ///< that one node reads
+inline constexpr size_t http_request_body_bytes_max = 64u << 10; ///< of any POST to a server of ours
+
+// Gossip over MoQ.
+inline constexpr size_t gossip_object_bytes_max = 32u << 10;    ///< announcements in one object of track control
+inline constexpr size_t gossip_peers_max = 32;                  ///< that one node listens to
+
 // JSON (base/json.hpp).
 inline constexpr size_t json_depth_max = 32;
 inline constexpr size_t json_members_max = 4096;                ///< members of one object

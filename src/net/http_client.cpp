@@ -18,6 +18,9 @@ using std::chrono::milliseconds;
 struct easy_closer {
   void operator()(CURL* h) const { curl_easy_cleanup(h); }
 };
+struct list_closer {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
 struct multi_closer {
   void operator()(CURLM* h) const { curl_multi_cleanup(h); }
 };
@@ -63,6 +66,8 @@ struct http_stream::state {
   url from;
   std::string target;
   http_timeouts timeouts;
+  http_call call;
+  std::unique_ptr<curl_slist, list_closer> call_headers; ///< as the library keeps them; outlives the request
   multi_handle multi;
   easy_handle easy;
   char detail[CURL_ERROR_SIZE] = {};
@@ -143,11 +148,12 @@ struct http_stream::state {
   }
 };
 
-http_stream::http_stream(url from, http_timeouts timeouts) : state_(std::make_unique<state>()) {
+http_stream::http_stream(url from, http_timeouts timeouts, http_call call) : state_(std::make_unique<state>()) {
   start_library();
   state_->from = std::move(from);
   state_->target = state_->from.text();
   state_->timeouts = timeouts;
+  state_->call = std::move(call);
   state_->multi.reset(curl_multi_init());
 }
 
@@ -168,6 +174,18 @@ base::result<void> http_stream::open() {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &s);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &state::on_header);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &s);
+  for (const auto& [name, value] : s.call.headers) {
+    auto* longer = curl_slist_append(s.call_headers.get(), (name + ": " + value).c_str());
+    if (longer == nullptr) return fail(errc::internal, "no memory for a header", s.target);
+    static_cast<void>(s.call_headers.release());
+    s.call_headers.reset(longer);
+  }
+  if (s.call_headers) curl_easy_setopt(easy, CURLOPT_HTTPHEADER, s.call_headers.get());
+  if (s.call.method == "POST") {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(s.call.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, s.call.body.empty() ? "" : reinterpret_cast<const char*>(s.call.body.data()));
+  }
   curl_multi_add_handle(s.multi.get(), easy);
   const auto deadline = base::mono_now() + s.timeouts.connect + s.timeouts.header;
   while (!s.header_done) {
@@ -230,7 +248,11 @@ void http_stream::stop() {
 }
 
 base::result<http_answer> http_get(const url& from, const http_timeouts& timeouts, size_t body_bytes_max) {
-  http_stream stream(from, timeouts);
+  return http_ask(from, {}, timeouts, body_bytes_max);
+}
+
+base::result<http_answer> http_ask(const url& from, const http_call& call, const http_timeouts& timeouts, size_t body_bytes_max) {
+  http_stream stream(from, timeouts, call);
   EC_TRYV(stream.open());
   const auto deadline = base::mono_now() + timeouts.stall;
   std::vector<uint8_t> body;

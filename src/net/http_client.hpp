@@ -35,11 +35,22 @@ struct http_answer {
 [[nodiscard]] base::result<http_answer> http_get(const url& from, const http_timeouts& timeouts = {},
                                                  size_t body_bytes_max = base::limits::http_body_bytes_max);
 
-/// The body of one GET, read as it comes. One thread opens and reads; `stop` may be called from any thread.
+/// What is asked of a server, beside its URL.
+struct http_call {
+  std::string method = "GET"; ///< or "POST"
+  net::headers headers = {};  ///< beside those that every request has; values without line breaks
+  base::bytes body = {};      ///< of a POST
+};
+
+/// The same as http_get for any call.
+[[nodiscard]] base::result<http_answer> http_ask(const url& from, const http_call& call, const http_timeouts& timeouts = {},
+                                                 size_t body_bytes_max = base::limits::http_body_bytes_max);
+
+/// The body of one answer, read as it comes. One thread opens and reads; `stop` may be called from any thread.
 /// What is not read stays in the socket, so that the sender feels the pressure.
 class http_stream {
 public:
-  explicit http_stream(url from, http_timeouts timeouts = {});
+  explicit http_stream(url from, http_timeouts timeouts = {}, http_call call = {});
   ~http_stream();
   http_stream(const http_stream&) = delete;
   http_stream& operator=(const http_stream&) = delete;

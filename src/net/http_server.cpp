@@ -126,24 +126,45 @@ struct http_server::state {
   std::string address;
   std::atomic<bool> stopping{false};
 
-  /// The raw request target, which the library only shows here, before it splits and decodes it.
-  static void* on_target(void*, const char* target, MHD_Connection*) { return new std::string(target); }
+  size_t post_bytes_max = 0;
+
+  /// What is known of a request before its handler is asked.
+  struct coming {
+    std::string target;        ///< raw, which the library only shows before it splits and decodes it
+    std::vector<uint8_t> body;
+    bool begun = false;        ///< the library calls once with the header alone, and then with parts of the body
+    bool too_large = false;
+  };
+
+  static void* on_target(void*, const char* target, MHD_Connection*) { return new coming{.target = target, .body = {}}; }
 
   static void on_done(void*, MHD_Connection*, void** request, enum MHD_RequestTerminationCode) {
-    delete static_cast<std::string*>(*request);
+    delete static_cast<coming*>(*request);
     *request = nullptr;
   }
 
-  static MHD_Result on_request(void* cls, MHD_Connection* connection, const char*, const char* method, const char*, const char*,
-                               size_t* upload_size, void** request) {
+  static MHD_Result on_request(void* cls, MHD_Connection* connection, const char*, const char* method, const char*,
+                               const char* upload, size_t* upload_size, void** request) {
     auto& self = *static_cast<state*>(cls);
-    if (*upload_size != 0) {
-      *upload_size = 0; // a body nobody asked for: read and forgotten, the answer stands
-      return MHD_YES;
-    }
+    auto* const so_far = static_cast<coming*>(*request);
     http_request in;
     in.method = method;
-    const std::string target = *request ? *static_cast<std::string*>(*request) : "/";
+    const bool takes_body = in.method == "POST" && self.post_bytes_max > 0 && so_far != nullptr;
+    if (takes_body && !so_far->begun) {
+      so_far->begun = true;
+      return MHD_YES; // an answer now would close the connection before the body is read
+    }
+    if (*upload_size != 0) {
+      // A body nobody asked for is read and forgotten, the answer stands.
+      if (takes_body && !so_far->too_large) {
+        so_far->too_large = so_far->body.size() + *upload_size > self.post_bytes_max;
+        if (so_far->too_large) so_far->body = {};
+        else so_far->body.insert(so_far->body.end(), upload, upload + *upload_size);
+      }
+      *upload_size = 0;
+      return MHD_YES;
+    }
+    const std::string target = so_far ? so_far->target : "/";
     const auto question = target.find('?');
     in.path = target.substr(0, question);
     if (question != std::string::npos) in.query = target.substr(question + 1);
@@ -152,12 +173,15 @@ struct http_server::state {
       in.peer = name_of(info->client_addr);
 
     http_response out;
-    if (in.method != "GET" && in.method != "HEAD") {
+    if (in.method != "GET" && in.method != "HEAD" && !takes_body) {
       out.status = 405;
-      out.headers.add("Allow", "GET, HEAD");
+      out.headers.add("Allow", self.post_bytes_max > 0 ? "GET, HEAD, POST" : "GET, HEAD");
+    } else if (takes_body && so_far->too_large) {
+      out.status = 413;
     } else if (in.path.empty() || in.path.front() != '/') {
       out.status = 400;
     } else {
+      if (takes_body) in.body = base::bytes::adopt(std::move(so_far->body));
       out = self.answer(in);
     }
     return self.send(connection, std::move(out));
@@ -205,6 +229,7 @@ base::result<std::unique_ptr<http_server>> http_server::start(const http_server_
   EC_TRY(const auto fd, listen_on(where));
   auto s = std::make_unique<state>();
   s->answer = std::move(answer);
+  s->post_bytes_max = std::min(config.post_bytes_max, base::limits::http_request_body_bytes_max);
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
   getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length);
@@ -215,6 +240,7 @@ base::result<std::unique_ptr<http_server>> http_server::start(const http_server_
   s->daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &state::on_request, s.get(),
     MHD_OPTION_LISTEN_SOCKET, fd,
     MHD_OPTION_CONNECTION_LIMIT, config.connections_max,
+    MHD_OPTION_PER_IP_CONNECTION_LIMIT, config.connections_per_address_max,
     MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(config.idle.count()),
     MHD_OPTION_CONNECTION_MEMORY_LIMIT, base::limits::http_connection_bytes,
     MHD_OPTION_URI_LOG_CALLBACK, &state::on_target, nullptr,

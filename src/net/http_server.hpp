@@ -13,13 +13,14 @@
 
 namespace ec::net {
 
-/// One request, without a body: the server answers GET and HEAD and refuses the rest with 405.
+/// One request. The server answers GET and HEAD, and POST where it is told to, and refuses the rest with 405.
 struct http_request {
-  std::string method; ///< "GET" or "HEAD"
+  std::string method; ///< "GET", "HEAD" or "POST"
   std::string path;   ///< percent-encoded as it came, begins with '/'
   std::string query;  ///< without '?', encoded
   net::headers headers;
   std::string peer;   ///< "address:port" of the client
+  base::bytes body;   ///< of a POST
 };
 
 /// A body of unknown length. The server calls `read` on the connection's own thread, never twice at once, and destroys
@@ -45,6 +46,8 @@ struct http_server_config {
   std::string listen = "127.0.0.1:0"; ///< numeric address or localhost, and port; port 0 takes a free one
   unsigned connections_max = 256;     ///< a thread each; more are refused
   std::chrono::seconds idle{15};      ///< a client that sends no request for so long is dropped
+  size_t post_bytes_max = 0;          ///< of the body of a POST, at most http_request_body_bytes_max; more gets 413; 0: no POST
+  unsigned connections_per_address_max = 0; ///< 0: as many as all
 };
 
 /// A small HTTP/1.1 server with one thread for each connection. The handler runs on those threads, at the same time for

@@ -276,6 +276,33 @@ TEST_CASE("only GET and HEAD are answered") {
   close(fd);
 }
 
+TEST_CASE("a POST brings its body where the server takes one, up to the bound, and other headers with it") {
+  const auto echo = [](const net::http_request& r) {
+    net::http_response out;
+    out.status = r.method == "POST" ? 201 : 200;
+    out.body = base::bytes::copy(r.method + " " + std::string(r.headers.find("x-mark").value_or("none")) + " " + std::string(r.body.text()));
+    return out;
+  };
+  auto server = net::http_server::start({.post_bytes_max = 1000}, echo);
+  REQUIRE(server.has_value());
+  const auto where = local(server.value()->port(), "/x");
+  const auto ask = [&](std::string body) {
+    return net::http_ask(where, {.method = "POST", .headers = {{"X-Mark", "seen"}, {"Content-Type", "application/json"}}, .body = base::bytes::copy(body)}, quick);
+  };
+  const auto answer = ask("hello");
+  REQUIRE_MESSAGE(answer.has_value(), answer.error().message());
+  CHECK(answer.value().status == 201);
+  CHECK(answer.value().body.text() == "POST seen hello");
+  CHECK(ask("").value().body.text() == "POST seen ");
+  CHECK(ask(std::string(1000, 'a')).value().status == 201);
+  CHECK(ask(std::string(1001, 'a')).value().status == 413);
+  CHECK(ask(std::string(500'000, 'a')).value().status == 413);
+  CHECK(net::http_get(where, quick).value().body.text() == "GET none ");
+  auto closed = net::http_server::start({}, echo);
+  REQUIRE(closed.has_value());
+  CHECK(net::http_ask(local(closed.value()->port()), {.method = "POST", .body = base::bytes::copy("hello")}, quick).value().status == 405);
+}
+
 TEST_CASE("a taken port is an error with the reason") {
   auto first = net::http_server::start({}, [](const net::http_request&) { return net::http_response{}; });
   REQUIRE(first.has_value());
