@@ -406,7 +406,8 @@ void verifier::give_up_oldest(outcome& out, const crypto::verifying_key& owner) 
     if (it->second.manifests.empty() || trust_.owner(it->first) != owner) continue;
     if (from == shares_.end() || it->second.manifests.begin()->first < from->second.manifests.begin()->first) from = it;
   }
-  auto& [key, mine] = *from;
+  const auto& key = from->first; // clang 14 lets no lambda capture a structured binding
+  auto& mine = from->second;
   const auto [start, id] = *mine.manifests.begin();
   if (start > known_.begin()->first) {
     ++counters_.crowded_out;
