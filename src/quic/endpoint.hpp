@@ -55,7 +55,7 @@ struct endpoint_config {
   /// How long a dialled connection may be quiet before it sends a PING; zero: never. The dialler is who waits for data, and nobody
   /// else notices that it stopped: a sender does not know a NAT's new port before it hears from there. A peer that was killed and
   /// is back answers the PING with a stateless reset.
-  base::mono_duration keep_alive = std::chrono::milliseconds(500);
+  base::mono_duration keep_alive = std::chrono::milliseconds(250);
   /// The same for accepted connections: only so that a peer which sends no PING keeps its connection.
   base::mono_duration accepted_keep_alive = std::chrono::seconds(10);
   /// How late a timer may fire when nothing is in flight, so that an ACK rides on the next data. Below max_ack_delay.

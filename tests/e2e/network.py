@@ -27,9 +27,8 @@ NETWORKS = [
     ("jitter of 50 ms, reordered", "jitter_ms=50", 2 * CHUNK_S),
     ("bottleneck at 1.2 of the rate", f"rate={1.2 * RATE:.0f}", 2 * CHUNK_S),
     ("address change", "move", 2 * CHUNK_S),
-    # Two chunks at the broadcast's own pace are 4 s, and it is 3.1 as a rule. But a sender whose window is full probes at distances that
-    # double (RFC 9002 6.2.1), and may find the path a second later.
-    ("blackout of 3 s", "dark 3", 5.5),
+    # Two chunks at the broadcast's own pace.
+    ("blackout of 3 s", "dark 3", 4.0),
 ]
 
 

@@ -273,23 +273,25 @@ step connection_impl::read(const socket_address& local, const socket_address& re
   path.local = {const_cast<sockaddr*>(mine.data()), mine.size()};
   path.remote = {const_cast<sockaddr*>(remote.data()), remote.size()};
   ngtcp2_pkt_info info{.ecn = ecn};
-  const int rc = ngtcp2_conn_read_pkt(conn_, &path, &info, datagram.data(), datagram.size(), to_tstamp(now));
+  const int rc = ngtcp2_conn_read_pkt(conn_, &path, &info, datagram.data(), datagram.size(), stamp(now));
   if (state_ == state::ended) return step::ended;
-  return rc == 0 ? step::go_on : fail(rc);
+  if (rc != 0) return fail(rc);
+  heard(now);
+  return step::go_on;
 }
 
 bool connection_impl::after_read(base::mono_time now) {
   if (state_ == state::ended) return false;
   if (state_ != state::open || fresh_ || unsent_ > 0 || !schedule_.empty() || !datagrams_.empty() || outstanding()) return true;
   const auto expiry = ngtcp2_conn_get_expiry(conn_);
-  if (expiry <= to_tstamp(now)) return true;
+  if (expiry <= stamp(now)) return true;
   rearm(now, expiry);
   return false;
 }
 
 step connection_impl::on_timer(base::mono_time now) {
   if (state_ == state::ended || state_ == state::closing) return step::go_on;
-  const int rc = ngtcp2_conn_handle_expiry(conn_, to_tstamp(now));
+  const int rc = ngtcp2_conn_handle_expiry(conn_, stamp(now));
   if (rc != 0) return fail(rc);
   host_.wake(*this);
   return step::go_on;
@@ -300,7 +302,7 @@ void connection_impl::rearm(base::mono_time now, ngtcp2_tstamp expiry) {
     due_ = base::mono_time::max();
     return;
   }
-  due_ = std::max(now, base::mono_time(base::mono_duration(static_cast<int64_t>(expiry))));
+  due_ = std::max(now, base::mono_time(base::mono_duration(static_cast<int64_t>(expiry)) - ahead_));
   // Nothing in flight and nothing waiting: the timer is for an ACK, a keep-alive or the end. Late is cheaper.
   if (state_ == state::open && !outstanding() && unsent_ == 0 && schedule_.empty() && datagrams_.empty()) {
     due_ += host_.config().timer_slack;
@@ -383,7 +385,7 @@ ngtcp2_ssize connection_impl::write_packet(ngtcp2_path_storage& path, ngtcp2_pkt
 step connection_impl::write_packets(base::mono_time now, bool& more, bool& stuck) {
   more = stuck = false;
   if (state_ == state::ended || state_ == state::closing) return step::go_on;
-  const auto ts = to_tstamp(now);
+  auto ts = stamp(now);
   auto& batcher = host_.batcher();
   const size_t space_bytes = std::max<size_t>(host_.config().udp_payload_bytes_max, NGTCP2_MAX_UDP_PAYLOAD_SIZE);
   const size_t path_bytes = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_);
@@ -409,6 +411,11 @@ step connection_impl::write_packets(base::mono_time now, bool& more, bool& stuck
       if (s->out.sendable() && ngtcp2_conn_get_max_stream_data_left(conn_, static_cast<int64_t>(s->id)) > 0) schedule_.add(s->turn);
     }
     blocked_.clear();
+    if (n == 0 && probe_early(now)) {
+      ts = stamp(now);
+      if (const int rc = ngtcp2_conn_handle_expiry(conn_, ts); rc != 0) return fail(rc);
+      continue;
+    }
     if (n <= 0) break;
     const auto size = static_cast<size_t>(n);
     batcher.add(socket_address::from(path.path.local.addr, path.path.local.addrlen),
@@ -429,11 +436,7 @@ step connection_impl::write_packets(base::mono_time now, bool& more, bool& stuck
   const auto before = idle && !more ? ngtcp2_conn_get_expiry(conn_) : 0;
   ngtcp2_conn_update_pkt_tx_time(conn_, ts);
   const auto expiry = idle && !more ? before : ngtcp2_conn_get_expiry(conn_);
-  if (control_) {
-    ngtcp2_conn_info info{};
-    ngtcp2_conn_get_conn_info(conn_, &info);
-    if (info.bytes_in_flight == 0 && !stuck) control_ = false;
-  }
+  if (control_ && !stuck && bytes_in_flight() == 0) control_ = false;
   if (stuck) more = true;
   else if (more) more = expiry <= ts;
   rearm(now, expiry);
@@ -578,7 +581,7 @@ std::vector<uint8_t> connection_impl::farewell(base::mono_time now) {
   ngtcp2_path_storage path;
   ngtcp2_path_storage_zero(&path);
   ngtcp2_pkt_info info{};
-  const auto n = ngtcp2_conn_write_connection_close(conn_, &path.path, &info, packet.data(), packet.size(), &farewell_, to_tstamp(now));
+  const auto n = ngtcp2_conn_write_connection_close(conn_, &path.path, &info, packet.data(), packet.size(), &farewell_, stamp(now));
   if (n <= 0) return {};
   packet.resize(static_cast<size_t>(n));
   return packet;

@@ -27,6 +27,10 @@ inline ngtcp2_tstamp to_tstamp(base::mono_time t) {
   return static_cast<ngtcp2_tstamp>(t.time_since_epoch().count());
 }
 
+inline ngtcp2_duration to_duration(base::mono_duration d) {
+  return static_cast<ngtcp2_duration>(d.count());
+}
+
 /// What a connection needs of the endpoint that owns it.
 class connection_host {
 public:
@@ -187,6 +191,15 @@ private:
   void streams_freed();
   /// One packet. > 0: its size; 0: nothing to write or not allowed to; < 0: a fatal ngtcp2 error.
   ngtcp2_ssize write_packet(ngtcp2_path_storage& path, ngtcp2_pkt_info& info, std::span<uint8_t> space, ngtcp2_tstamp ts);
+  /// ngtcp2's clock: ours, put forward by `ahead_`.
+  ngtcp2_tstamp stamp(base::mono_time now) const { return to_tstamp(now + ahead_); }
+  /// A packet of the peer was read. If it had been silent, what we have in flight is probably lost: probe_early has work.
+  void heard(base::mono_time now);
+  /// True if ngtcp2's clock was put forward to its next timer, which is to be handled then. Probes double their distance while nothing is
+  /// acknowledged [RFC 9002 6.2.1], so after a path was dark for seconds the next may be seconds away, and a full window lets nothing
+  /// else go. ngtcp2 has no call that sends one now.
+  bool probe_early(base::mono_time now);
+  size_t bytes_in_flight() const;
   bool outstanding() const { return unacked_ > 0 || fins_ > 0 || control_; }
   void rearm(base::mono_time now, ngtcp2_tstamp expiry);
   step fail(int code);
@@ -217,6 +230,11 @@ private:
   bool want_uni_ = false;
   bool want_space_ = false;
   uint64_t crypto_bytes_ = 0;
+
+  base::mono_duration ahead_{0};
+  base::mono_time heard_at_ = base::mono_time::max(); ///< the last packet of the peer
+  int probe_tries_ = 0;                                ///< timers that probe_early may still bring forward
+  size_t in_flight_when_heard_ = 0;
 
   std::vector<event> queue_;
   base::mono_time due_ = base::mono_time::max();
