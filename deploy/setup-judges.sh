@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the foreign programs that judge our output in tests: npm's hls-parser and hls.js, and headless Chromium. Only
-# tests need them: the node itself does not. They go to EC_CACHE (default ~/.cache/ec-node), outside of the tree.
+# Installs the foreign programs that judge our output in tests: npm's hls-parser and hls.js, headless Chromium, and hdhomerun_config for
+# the simulated tuner. Only tests need them: the node itself does not. They go to EC_CACHE (default ~/.cache/ec-node), outside of the tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +17,7 @@ want=()
 command -v node >/dev/null || want+=(nodejs)
 command -v npm >/dev/null || want+=(npm)
 command -v chromium >/dev/null || want+=(chromium)
+command -v hdhomerun_config >/dev/null || want+=(hdhomerun-config)
 if [ "${#want[@]}" -ne 0 ]; then
   say "installing: ${want[*]}"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 update

@@ -27,13 +27,6 @@ struct row {
   std::string reason;
 };
 
-/// It goes to a terminal: a device may put anything into a name.
-std::string printable(std::string text) {
-  for (auto& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text;
-}
-
 base::result<tuner::device_documents> documents_of(const lineup_config& config) {
   if (config.host.empty() == config.file.empty()) return base::fail(base::errc::config, "needed, one of the two", "--host or --file");
   if (!config.file.empty()) {

@@ -1,9 +1,12 @@
 #include <cstdio>
 
+#include <arpa/inet.h>
+
 #include "actors/topology/common.hpp"
 #include "base/clock.hpp"
 #include "base/file.hpp"
 #include "media/test_broadcast.hpp"
+#include "net/url.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
 #include "node/signals.hpp"
@@ -22,8 +25,17 @@ struct simulate_config {
   double speed = 1.0;
   unsigned tuners = 4;
   std::vector<std::string> fault;
+  std::string control;
+  std::string device_id = tuner::simulator_config().device_id;
   std::filesystem::path endpoint_addr_out;
 };
+
+/// "127.0.0.1:65001": the control protocol has no IPv6.
+bool is_ipv4_address(const std::string& text) {
+  const auto at = net::parse_host_port(text);
+  in_addr ignored{};
+  return at && (at.value().host == "localhost" || inet_pton(AF_INET, at.value().host.c_str(), &ignored) == 1);
+}
 
 base::result<tuner::simulated_channel> channel_of(const simulate_config& config) {
   tuner::simulated_channel channel;
@@ -77,6 +89,7 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
     "timestamps. Two clients of one channel get the same broadcast, each from the moment it tuned in.",
     {"ec-node simulate-tuner", "ec-node simulate-tuner --file capture.ts --listen 127.0.0.1:5004 --speed 2",
       "ec-node simulate-tuner --fault stall@10s:3s --fault encoder-restart@20s",
+      "ec-node simulate-tuner --control 127.0.0.1:65001",
       "curl http://127.0.0.1:5004/lineup.json", "curl -o five-seconds.ts 'http://127.0.0.1:5004/auto/v5.1?duration=5'"}};
   static const std::vector<setting<simulate_config>> settings = {
     make_setting("file", "FILE", "loop this capture (default: a test broadcast)", &simulate_config::file),
@@ -87,6 +100,8 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
     make_setting("speed", "X", "times real time (1)", &simulate_config::speed),
     make_setting("tuners", "N", "streams at the same time (4)", &simulate_config::tuners),
     make_setting("fault", "SPEC", "play a fault: NAME@START[:AMOUNT], such as stall@10s:3s; docs/simulator.md lists them (repeatable)", &simulate_config::fault),
+    make_setting("control", "ADDR", "answer HDHomeRun discovery and control here too, UDP and TCP; clients expect port 65001 (default: no)", &simulate_config::control),
+    make_setting("device-id", "ID", "its id, for several in one network (10A1B2C7)", &simulate_config::device_id),
     make_setting("endpoint-addr-out", "FILE", "write the base URL here", &simulate_config::endpoint_addr_out),
   };
   simulate_config config;
@@ -101,6 +116,10 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
   if (!channel) return refuse(channel.error());
   if (!(config.speed > 0 && config.speed <= 1000)) return refuse({base::errc::config, "expected a number over 0 and at most 1000", "--speed"});
   if (config.tuners < 1 || config.tuners > 64) return refuse({base::errc::config, "expected 1 to 64", "--tuners"});
+  if (!tuner::device_id_valid(config.device_id))
+    return refuse({base::errc::config, "expected eight hexadecimal digits with a right check digit, found '" + config.device_id + "'", "--device-id"});
+  if (!config.control.empty() && !is_ipv4_address(config.control))
+    return refuse({base::errc::config, "expected ADDRESS:PORT, such as 127.0.0.1:65001, found '" + config.control + "'", "--control"});
   std::vector<tuner::planned_fault> faults;
   for (const auto& text : config.fault) {
     auto fault = tuner::parse_fault(text);
@@ -117,6 +136,8 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
   device.speed = config.speed;
   device.tuners = config.tuners;
   device.faults = tuner::fault_plan(std::move(faults));
+  device.control = config.control;
+  device.device_id = config.device_id;
   device.channels.push_back(std::move(channel).value());
   auto simulator = tuner::simulator::start(std::move(device));
   if (!simulator) {
@@ -126,6 +147,7 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
   }
   const auto url = "http://" + simulator.value()->address();
   std::printf("tuner      %s\nlineup     %s/lineup.json\nchannel    %s/auto/v%s\n", url.c_str(), url.c_str(), url.c_str(), config.channel.c_str());
+  if (!config.control.empty()) std::printf("control    %s\n", simulator.value()->control_address().c_str());
   std::fflush(stdout);
   if (!config.endpoint_addr_out.empty()) {
     const auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(url + "\n"), 0644, base::durability::process);

@@ -62,6 +62,12 @@ void print_error(const std::string& command, const std::string& message) {
   std::cerr << "ec-node " << command << ": " << message << "\n";
 }
 
+std::string printable(std::string text) {
+  for (auto& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return text;
+}
+
 parsed_line split_line(const std::vector<std::string>& args, const command_help& help, const std::vector<option_row>& rows,
   std::vector<std::pair<std::string, std::string>>& values) {
   po::options_description description;

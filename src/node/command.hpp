@@ -54,6 +54,9 @@ bool set_up_logging(const common_options& common);
 /// Prints "ec-node NAME: message" to standard error.
 void print_error(const std::string& command, const std::string& message);
 
+/// For a terminal: control characters become spaces, as a device may put anything into a name.
+std::string printable(std::string text);
+
 std::vector<option_row> common_rows();
 bool read_common(const std::string& name, const std::string& value, common_options& common);
 

@@ -13,6 +13,7 @@ int cmd_publish(const std::vector<std::string>& args);
 int cmd_subscribe(const std::vector<std::string>& args);
 int cmd_verify(const std::vector<std::string>& args);
 int cmd_simulate_tuner(const std::vector<std::string>& args);
+int cmd_discover(const std::vector<std::string>& args);
 int cmd_lineup(const std::vector<std::string>& args);
 int cmd_run(const std::vector<std::string>& args);
 

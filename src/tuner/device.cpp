@@ -14,6 +14,11 @@ base::result<std::string> document(const net::url& from, const net::http_timeout
 
 } // namespace
 
+base::result<discover_document> ask_discover(const std::string& host, uint16_t port, const net::http_timeouts& timeouts) {
+  EC_TRY(const auto text, document({"http", host, port, "/discover.json", ""}, timeouts));
+  return parse_discover(text);
+}
+
 base::result<device_documents> ask_device(const std::string& host, uint16_t port, const net::http_timeouts& timeouts) {
   net::url at{"http", host, port, "/lineup.json", "tuning"};
   device_documents out;
@@ -27,9 +32,7 @@ base::result<device_documents> ask_device(const std::string& host, uint16_t port
   }
   out.lineup = std::move(read).value();
   at.query.clear();
-  at.path = "/discover.json";
-  if (const auto text = document(at, timeouts))
-    if (auto discover = parse_discover(text.value())) out.discover = std::move(discover).value();
+  if (auto discover = ask_discover(host, port, timeouts)) out.discover = std::move(discover).value();
   at.path = "/lineup_status.json";
   if (const auto text = document(at, timeouts))
     if (auto status = parse_lineup_status(text.value())) out.status = std::move(status).value();

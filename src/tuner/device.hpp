@@ -22,6 +22,10 @@ struct device_documents {
 /// A device in the same network answers at once, or thinks for some seconds.
 inline constexpr net::http_timeouts device_timeouts{.connect = std::chrono::milliseconds(2000), .header = std::chrono::milliseconds(5000), .stall = std::chrono::milliseconds(2000)};
 
+/// Reads the discover.json of the device whose HTTP server is at `host`:`port`. Errors: those of http_get and parse_discover, refused (another
+/// status than 200).
+[[nodiscard]] base::result<discover_document> ask_discover(const std::string& host, uint16_t port, const net::http_timeouts& timeouts = device_timeouts);
+
 /// Reads the documents of the device whose HTTP server is at `host`:`port`: the lineup, which has to come, then discover.json and
 /// lineup_status.json, which need not. Blocks for at most three times the sum of the timeouts. Only this address is asked,
 /// whatever URLs the documents name. Errors: those of http_get and parse_lineup, refused (another status than 200).

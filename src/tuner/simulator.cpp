@@ -3,230 +3,28 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <map>
 #include <mutex>
-#include <thread>
 
-#include "base/clock.hpp"
-#include "base/limits.hpp"
-#include "base/log.hpp"
 #include "net/http_server.hpp"
 #include "net/url.hpp"
-#include "tuner/faulted_broadcast.hpp"
+#include "tuner/internal/control_server.hpp"
+#include "tuner/internal/feed.hpp"
 
 namespace ec::tuner {
 namespace {
 
+using internal::feed;
+using internal::tuner_bank;
 using base::errc;
 using base::fail;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
+constexpr std::string_view firmware_version = "20250815";
+
 struct shared_counters {
   std::atomic<uint64_t> requests{0}, streams_opened{0}, refused_busy{0}, refused_unknown{0}, bytes_sent{0}, bursts_lost{0};
-};
-
-/// One channel on the air: its thread paces the broadcast into a short queue that all clients read.
-class feed {
-public:
-  feed(simulated_channel channel, double speed, fault_plan faults) : channel_(std::move(channel)), speed_(speed), faults_(std::move(faults)) {
-    if (!faults_.empty()) channel_.broadcast = faulted_broadcast::as_broadcast(std::move(channel_.broadcast), faults_, 1);
-  }
-  ~feed() { stop(); }
-
-  const simulated_channel& channel() const { return channel_; }
-
-  void start() {
-    thread_ = std::thread([this] { run(); });
-  }
-
-  void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      over_ = true;
-    }
-    changed_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
-
-  void end_streams() {
-    {
-      const std::lock_guard lock(mutex_);
-      ++cut_;
-    }
-    changed_.notify_all();
-  }
-
-  void set_silent(bool silent) {
-    {
-      const std::lock_guard lock(mutex_);
-      silent_ = silent;
-      if (!silent) live_from_ = first_ + bursts_.size();
-    }
-    changed_.notify_all();
-  }
-
-  /// What the plan says of a request that comes now.
-  fault_plan::answer answers() const {
-    const std::lock_guard lock(mutex_);
-    return faults_.answers(at_);
-  }
-
-  std::string broken() const {
-    const std::lock_guard lock(mutex_);
-    return broken_;
-  }
-
-  /// Where a client stands: the number of the next burst, and which cut it was opened after.
-  struct place {
-    uint64_t next = 0;
-    uint64_t cut = 0;
-    uint64_t torn = 0; ///< and after which reset
-  };
-
-  place tune_in() const {
-    const std::lock_guard lock(mutex_);
-    return {first_ + bursts_.size(), cut_, torn_};
-  }
-
-  struct taken {
-    broadcast_burst burst;
-    uint64_t lost = 0;
-  };
-
-  /// The burst at `at`, which then moves on; nothing within `wait`: an empty burst. Errors: closed.
-  base::result<taken> take(place& at, milliseconds wait) {
-    std::unique_lock lock(mutex_);
-    const auto ready = [&] {
-      return over_ || cut_ != at.cut || torn_ != at.torn || (!silent_ && !stalled_ && std::max(at.next, live_from_) < first_ + bursts_.size());
-    };
-    if (!changed_.wait_for(lock, wait, ready)) return taken{};
-    if (over_ || cut_ != at.cut) return fail(errc::closed, "the channel is off the air");
-    if (torn_ != at.torn) return fail(errc::io, "the connection breaks off");
-    taken out;
-    if (const auto oldest = std::max(first_, live_from_); at.next < oldest) {
-      // Too slow by the whole queue, or the device was silent: what a device does then is to lose packets.
-      out.lost = oldest - at.next;
-      at.next = oldest;
-    }
-    out.burst = bursts_[static_cast<size_t>(at.next - first_)];
-    ++at.next;
-    return out;
-  }
-
-private:
-  void run() {
-    auto zero = base::mono_now();
-    while (true) {
-      auto burst = channel_.broadcast();
-      std::unique_lock lock(mutex_);
-      if (!burst || burst.value().packets.empty()) {
-        broken_ = burst ? "the broadcast gave no packets" : burst.error().message();
-        over_ = true;
-        lock.unlock();
-        changed_.notify_all();
-        base::log::warn("simulator", "broadcast-ended", {{"channel", channel_.number}, {"why", broken_}});
-        return;
-      }
-      const auto after = nanoseconds(static_cast<int64_t>(static_cast<double>(burst.value().until.count()) / speed_));
-      auto due = zero + after;
-      const auto now = base::mono_now();
-      if (now - due > std::chrono::seconds(2)) {
-        // The machine slept or is too slow: the broadcast goes on from now rather than in one rush.
-        base::log::warn("simulator", "fell-behind", {{"channel", channel_.number},
-          {"ms", std::chrono::duration_cast<milliseconds>(now - due).count()}});
-        zero += now - due;
-        due = now;
-      }
-      changed_.wait_until(lock, due, [&] { return over_; });
-      if (over_) return;
-      play_faults(burst.value().until);
-      bytes_ += burst.value().packets.size();
-      bursts_.push_back(std::move(burst).value());
-      while (bytes_ > base::limits::simulator_feed_bytes_max && bursts_.size() > 1) {
-        bytes_ -= bursts_.front().packets.size();
-        bursts_.pop_front();
-        ++first_;
-      }
-      lock.unlock();
-      changed_.notify_all();
-    }
-  }
-
-  /// The plan's faults of the connection, as they are when a burst has been on the air until `at`. Locked.
-  void play_faults(nanoseconds at) {
-    if (faults_.empty()) return;
-    const auto ends = faults_.ends(at) - faults_.resets(at);
-    const auto before = faults_.ends(at_) - faults_.resets(at_);
-    cut_ += ends - before;
-    torn_ += faults_.resets(at) - faults_.resets(at_);
-    const bool stalled = faults_.silent(at);
-    if (stalled_ && !stalled) live_from_ = first_ + bursts_.size();
-    stalled_ = stalled;
-    for (const auto& f : faults_.faults())
-      if ((f.at > at_ || bursts_.empty()) && f.at <= at) base::log::info("simulator", "fault", {{"channel", channel_.number}, {"fault", print_fault(f)}});
-    at_ = at;
-  }
-
-  simulated_channel channel_;
-  const double speed_;
-  const fault_plan faults_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<broadcast_burst> bursts_;
-  uint64_t first_ = 0; ///< number of bursts_.front()
-  size_t bytes_ = 0;
-  uint64_t live_from_ = 0; ///< what came before was swallowed by a silence
-  uint64_t cut_ = 0;
-  uint64_t torn_ = 0;
-  bool silent_ = false;
-  bool stalled_ = false; ///< the plan says so
-  nanoseconds at_{0};    ///< end of the last burst
-  bool over_ = false;
-  std::string broken_;
-  std::thread thread_;
-};
-
-/// The tuners of the device, each with the channel that it is tuned to.
-class tuner_bank {
-public:
-  explicit tuner_bank(unsigned count) : channels_(count) {}
-
-  std::optional<size_t> take_any(const std::string& channel) {
-    const std::lock_guard lock(mutex_);
-    for (size_t i = channels_.size(); i > 0; --i) // devices give the last tuner first
-      if (channels_[i - 1].empty()) {
-        channels_[i - 1] = channel;
-        return i - 1;
-      }
-    return std::nullopt;
-  }
-  bool take(size_t which, const std::string& channel) {
-    const std::lock_guard lock(mutex_);
-    if (!channels_[which].empty()) return false;
-    channels_[which] = channel;
-    return true;
-  }
-  void give_back(size_t which) {
-    const std::lock_guard lock(mutex_);
-    channels_[which].clear();
-  }
-  size_t count() const { return channels_.size(); }
-  /// By tuner; empty: free.
-  std::vector<std::string> channels() const {
-    const std::lock_guard lock(mutex_);
-    return channels_;
-  }
-  unsigned in_use() const {
-    const auto all = channels();
-    return static_cast<unsigned>(all.size() - static_cast<size_t>(std::count(all.begin(), all.end(), std::string())));
-  }
-
-private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> channels_;
 };
 
 /// What a client still gets of the packet in which its connection breaks off.
@@ -293,6 +91,7 @@ struct simulator::state {
   std::shared_ptr<shared_counters> counters = std::make_shared<shared_counters>();
   std::atomic<bool> no_signal{false};
   std::unique_ptr<net::http_server> server;
+  std::unique_ptr<internal::control_server> control;
 
   static net::http_response document(std::string body) {
     net::http_response out;
@@ -326,7 +125,7 @@ struct simulator::state {
       d.friendly_name = config.friendly_name;
       d.model_number = config.model_number;
       d.firmware_name = "ec_simulator";
-      d.firmware_version = "20250815";
+      d.firmware_version = firmware_version;
       d.device_id = config.device_id;
       d.base_url = here;
       d.lineup_url = here + "/lineup.json";
@@ -437,6 +236,7 @@ base::result<std::unique_ptr<simulator>> simulator::start(simulator_config confi
   if (config.tuners < 1 || config.tuners > 64) return fail(errc::invalid_argument, "a device has 1..64 tuners");
   if (!(config.speed > 0 && config.speed <= 1000)) return fail(errc::invalid_argument, "the speed must be over 0 and at most 1000");
   if (config.channels.empty()) return fail(errc::invalid_argument, "a device without a channel has nothing to send");
+  if (!device_id_valid(config.device_id)) return fail(errc::invalid_argument, "this device id was mistyped: its check digit is wrong", config.device_id);
   auto s = std::make_unique<state>();
   s->bank = std::make_shared<tuner_bank>(config.tuners);
   for (auto& channel : config.channels) {
@@ -459,6 +259,18 @@ base::result<std::unique_ptr<simulator>> simulator::start(simulator_config confi
       return self->answer(request);
     }));
   }
+  if (!s->config.control.empty()) {
+    internal::control_device_config device;
+    device.device_id = s->config.device_id;
+    device.model_number = s->config.model_number;
+    device.firmware_version = firmware_version;
+    for (const auto& number : s->order) device.feeds.push_back(s->feeds.at(number));
+    device.tuners = s->bank;
+    device.no_signal = [self] { return self->no_signal.load(); };
+    auto control = internal::control_server::start(s->config.control, s->server->address(), std::move(device));
+    if (!control) return fail(control.error().code, "control port: " + control.error().text, control.error().about);
+    s->control = std::move(control).value();
+  }
   for (auto& [number, f] : s->feeds) f->start();
   return std::unique_ptr<simulator>(new simulator(std::move(s)));
 }
@@ -469,6 +281,10 @@ uint16_t simulator::port() const {
 
 const std::string& simulator::address() const {
   return state_->server->address();
+}
+
+std::string simulator::control_address() const {
+  return state_->control ? state_->control->address() : std::string();
 }
 
 void simulator::play(simulator_trouble trouble) {
@@ -491,6 +307,7 @@ std::string simulator::broken() const {
 }
 
 void simulator::stop() {
+  if (state_->control) state_->control->stop();
   for (auto& [number, f] : state_->feeds) f->stop();
   if (state_->server) state_->server->stop();
 }

@@ -33,6 +33,8 @@ struct simulator_config {
   std::string friendly_name = "HDHomeRun SIMULATOR";
   std::string model_number = "HDHR5-4US";
   std::string device_id = "10A1B2C7"; ///< carries a valid check digit
+  /// Answers discovery (UDP) and control (TCP) here; empty: does not. Clients know no other port than 65001.
+  std::string control;
   fault_plan faults;      ///< of every channel, each on its broadcast's own clock
   std::vector<simulated_channel> channels;
 };
@@ -59,10 +61,11 @@ struct simulator_counters {
 /// An HDHomeRun over HTTP: `/discover.json`, `/lineup.json` (also `?tuning`), `/lineup_status.json`, `/status.json`, `/auto/vN.M`, `/tunerT/vN.M`, with
 /// `?duration=S`. Each channel is one broadcast that runs from `start` on whether somebody is tuned in or not; every client
 /// gets the same packets, from the moment it tuned in. Threads: one for each channel, which alone calls its broadcast, and
-/// one for each connection.
+/// one for each connection. With a control address it also answers libhdhomerun's discovery and control protocol there, on one thread more
+/// and one for each tuner with a target.
 class simulator {
 public:
-  /// Errors: malformed (address), io (cannot bind), invalid_argument (no channel, a number twice, bad speed or tuner count).
+  /// Errors: malformed (address), io (cannot bind), invalid_argument (no channel, a number twice, bad speed, tuner count or device id).
   [[nodiscard]] static base::result<std::unique_ptr<simulator>> start(simulator_config config);
   ~simulator();
   simulator(const simulator&) = delete;
@@ -71,6 +74,8 @@ public:
   uint16_t port() const;
   /// "host:port" as bound.
   const std::string& address() const;
+  /// Of the control port, likewise; empty without one.
+  std::string control_address() const;
   /// Plays a trouble from now on; `drop` is over at once.
   void play(simulator_trouble trouble);
   simulator_counters counters() const;

@@ -72,7 +72,7 @@ class Table:
 
 
 def every_command(t):
-    for command in ("key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
+    for command in ("discover", "key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
         t.row(command, ["--nonsense"], USAGE, "--nonsense", "--help")
         t.row(command, ["--log-level", "loud"], USAGE, "--log-level", "loud")
         t.row(command, ["--log-format", "xml"], USAGE, "--log-format", "xml")
@@ -237,7 +237,26 @@ def simulate_tuner(t):
     bad(["--speed", "fast"], USAGE, "--speed")
     bad(["--tuners", "0"], USAGE, "--tuners")
     bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    for value in ("nowhere", "nowhere:65001", "[::1]:65001", "127.0.0.1:70000"):
+        bad(["--control", value], USAGE, "--control", value)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        bad(["--control", address], FAILED, address, "control port", "in use")
+    for value in ("10A1B2C8", "dance", ""):
+        bad(["--device-id", value], USAGE, "--device-id", value)
     t.complete("simulate-tuner")
+
+
+def discover(t):
+    for value in ("a tuner", "192.0.2.7/lineup.json", "[::1]", "192.0.2.7:99999"):
+        t.row("discover", ["--host", value], USAGE, "--host", value)
+    t.row("discover", ["--host", "nowhere.invalid"], FAILED, "nowhere.invalid")
+    t.row("discover", ["--device-id", "10A1B2C8"], USAGE, "--device-id", "10A1B2C8")
+    for value in ("soon", "-1", "60001"):
+        t.row("discover", ["--wait-ms", value], USAGE, "--wait-ms")
+    t.row("discover", ["--json=x"], USAGE, "--json")
+    t.complete("discover")
 
 
 def lineup(t):
@@ -313,6 +332,7 @@ def main():
     publish(t, good_key)
     subscribe(t)
     simulate_tuner(t)
+    discover(t)
     lineup(t)
     verify(t)
     run(t)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.hpp"
+#include "tuner/internal/descriptor.hpp"
 #include "tuner/internal/pacer.hpp"
 
 namespace ec::tuner::internal {
@@ -20,21 +21,6 @@ using base::fail;
 using std::chrono::milliseconds;
 
 constexpr size_t block_bytes = 188 * 348 * 2; // two full pieces
-
-class descriptor {
-public:
-  explicit descriptor(int fd) : fd_(fd) {}
-  ~descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  int get() const { return fd_; }
-  void adopt(int fd) { fd_ = fd; }
-
-private:
-  int fd_;
-};
 
 /// A file, a pipe or a device node; standard input is duplicated, so that closing ours leaves the process's open.
 class file_source final : public source {
@@ -47,7 +33,7 @@ public:
     if (stopped_) return fail(down({fault_kind::stopped, retry_advice::never, 0, 0, what() + ": stopped"}));
     if (in_.get() < 0) {
       const bool standard = this->facts().kind == source_kind::standard_input;
-      in_.adopt(standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(this->facts().spec.c_str(), O_RDONLY | O_CLOEXEC));
+      in_ = descriptor(standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(this->facts().spec.c_str(), O_RDONLY | O_CLOEXEC));
       if (in_.get() < 0) return fail(down({fault_kind::unreadable, retry_advice::never, 0, 0, what() + ": " + std::strerror(errno)}));
     }
     const auto deadline = base::mono_now() + wait;

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstddef>
+
+/// The bounds of what reads and simulates tuners, beside those of limits.hpp, which nearly every file includes.
+namespace ec::base::limits {
+
+inline constexpr size_t control_payload_bytes_max = 1452;       ///< of one packet of the HDHomeRun's discovery and control protocol
+inline constexpr size_t control_connections_max = 16;           ///< of the simulator's control port; the oldest is closed for one more
+inline constexpr size_t discovered_devices_max = 64;            ///< that answer one question
+
+} // namespace ec::base::limits
