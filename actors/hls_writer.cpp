@@ -1,5 +1,7 @@
 #include "actors/hls_writer.hpp"
 
+#include <utility>
+
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "crypto/digest.hpp"
@@ -64,11 +66,12 @@ private:
       fault(written.error());
       return;
     }
-    if (lost_ > 0) {
+    if (std::exchange(refused_, false)) {
       base::log::info("hls_writer", "writes-again", {{"chunks_lost", lost_}});
       send(observer_, report{"hls-restored", {{"chunks_lost", static_cast<int64_t>(lost_)}}});
       lost_ = 0;
     }
+    ++segments_;
     last_ = {chunk.index, (chunk.first_pts + static_cast<uint64_t>(chunk.duration_pts)) % pts_end, chunk.duration_pts == 0};
     send(observer_, report{"segment",
                       {{"chunk", static_cast<int64_t>(chunk.index)}, {"file", written.value().file},
@@ -84,18 +87,24 @@ private:
 
   void finish() {
     if (writer_)
-      if (const auto done = writer_->finish(); !done) fault(done.error());
+      if (const auto done = writer_->finish(); !done) fault(done.error(), 0);
+    send(observer_, report{"hls-totals",
+                      {{"segments", static_cast<int64_t>(segments_)}, {"chunks_lost", static_cast<int64_t>(lost_in_all_)},
+                        {"outages", static_cast<int64_t>(outages_)}}});
     quit();
   }
 
-  /// A chunk was lost. Told once in an outage; how many it took is told at its end.
-  void fault(const base::error& why) {
+  /// The disk refused, and `chunks` are lost by it. Told once in an outage; how many it took is told at its end.
+  void fault(const base::error& why, uint64_t chunks = 1) {
     if (why.code == base::errc::not_found) {
       // The directory is gone: the next chunk begins it anew, or finds it as it comes back.
       writer_.reset();
       proofs_.reset();
     }
-    if (lost_++ > 0) return;
+    lost_ += chunks;
+    lost_in_all_ += chunks;
+    if (std::exchange(refused_, true)) return;
+    ++outages_;
     base::log::error("hls_writer", "write-failed", {{"reason", why.message()}});
     send(observer_, report{"hls-fault", {{"reason", why.message()}}});
   }
@@ -112,7 +121,9 @@ private:
   std::optional<hls::segment_writer> writer_;
   std::optional<hls::manifest_log> proofs_;
   std::optional<written_chunk> last_;
-  uint64_t lost_ = 0; ///< chunks in the outage that is under way
+  bool refused_ = false; ///< an outage is under way
+  uint64_t lost_ = 0;    ///< chunks in it
+  uint64_t segments_ = 0, lost_in_all_ = 0, outages_ = 0;
 };
 
 } // namespace

@@ -331,6 +331,12 @@ TEST_CASE("a writer whose folder is gone says so once, and makes it anew") {
   CHECK(bench.log->count("hls-fault") == 2);
   bench.send(bench.writer, chunk(8, 1'260'000));
   CHECK(bench.log->count("hls-restored") == 2);
+  bench.send(bench.writer, verified_chunk{.end = true});
+  REQUIRE(bench.log->count("hls-totals") == 1);
+  const auto totals = bench.log->all("hls-totals").at(0);
+  CHECK(test::int_of(totals, "segments") == static_cast<int64_t>(bench.log->count("segment")));
+  CHECK(test::int_of(totals, "chunks_lost") == 8 - static_cast<int64_t>(bench.log->count("segment")));
+  CHECK(test::int_of(totals, "outages") == 2);
 }
 
 TEST_CASE("a reader of a file hands on every byte, pauses while nobody takes them, and ends with the end mark") {

@@ -128,6 +128,8 @@ def hls_full(m):
     (own / "filler").unlink()
     c.goes_on("after")
     c.over()
+    totals = [e for e in m.events("subscriber") if e["event"] == "hls-totals"]
+    check(len(totals) == 1 and totals[0]["outages"] >= 1 and totals[0]["chunks_lost"] >= 1, f"what the disk cost is in the totals: {totals}")
 
 
 def hls_read_only(m):
