@@ -109,7 +109,7 @@ private:
     l.wanted[0] = s.manifests;
     l.wanted[1] = l.wanted[2] = s.objects;
     std::fill(std::begin(l.subscribed), std::end(l.subscribed), false);
-    receiver_.on_source_added(e.source);
+    receiver_.on_source_added(e.source, s.node);
     send(observer_, report{"source-up", {{"source", s.address}}});
     ask_missing(e.source);
   }
@@ -418,6 +418,15 @@ private:
     // Only what was waiting for a manifest is left by now.
     if (const auto waiting = receiver_.status().groups_waiting; waiting > 0) totals.emplace_back("chunks_waiting", static_cast<int64_t>(waiting));
     if (evidence_dropped_ > 0) totals.emplace_back("evidence_dropped", evidence_dropped_);
+    for (const auto& [source, c] : receiver_.sources().counters()) {
+      if (c.objects_first + c.objects_duplicate + c.chunks_same + c.chunks_other == 0) continue; // asked for manifests only
+      send(observer_, report{"source-totals",
+                        {{"source", sources_[source].address}, {"chunks_same", static_cast<int64_t>(c.chunks_same)},
+                          {"chunks_missed", static_cast<int64_t>(c.chunks_missed)}, {"chunks_other", static_cast<int64_t>(c.chunks_other)},
+                          {"objects_first", static_cast<int64_t>(c.objects_first)},
+                          {"objects_duplicate", static_cast<int64_t>(c.objects_duplicate)}}});
+    }
+    if (const auto count = receiver_.sources().corroborated(); count > 0) totals.emplace_back("chunks_corroborated", static_cast<int64_t>(count));
     send(observer_, report{"totals", std::move(totals)});
     for (auto& l : links_)
       if (l.session) send(l.session, stop_atom::value);

@@ -9,6 +9,7 @@
 #include "actors/topology/topology.hpp"
 
 #include "base/file.hpp"
+#include "base/hex.hpp"
 #include "hls/segment_writer.hpp"
 #include "identity/stream_id.hpp"
 #include "manifest/trust_file.hpp"
@@ -47,7 +48,8 @@ base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, 
     if (known.address == address.value()) return &known;
   auto& made = plan.peers.emplace_back();
   made.address = address.value();
-  made.wanted = {.manifests = false, .objects = false, .address = made.address.authority()};
+  made.wanted = {.manifests = false, .objects = false, .address = made.address.authority(), .node = {}};
+  if (made.address.pin) made.wanted.node = base::to_hex(*made.address.pin);
   if (made.address.pin) made.verification = quic::client_verification::pinned(*made.address.pin);
   else if (plan.config.tls_insecure) made.verification = quic::client_verification::insecure();
   else if (!plan.config.tls_ca.empty()) made.verification = quic::client_verification::ca(plan.config.tls_ca.string());

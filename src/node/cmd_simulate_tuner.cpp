@@ -11,6 +11,7 @@
 #include "node/commands.hpp"
 #include "node/signals.hpp"
 #include "tuner/loop.hpp"
+#include "tuner/lossy_broadcast.hpp"
 #include "tuner/simulator.hpp"
 
 namespace ec::node {
@@ -27,6 +28,8 @@ struct simulate_config {
   std::vector<std::string> fault;
   std::string control;
   std::string device_id = tuner::simulator_config().device_id;
+  double loss = 0;
+  uint64_t seed = 0;
   std::filesystem::path endpoint_addr_out;
 };
 
@@ -102,6 +105,8 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
     make_setting("fault", "SPEC", "play a fault: NAME@START[:AMOUNT], such as stall@10s:3s; docs/simulator.md lists them (repeatable)", &simulate_config::fault),
     make_setting("control", "ADDR", "answer HDHomeRun discovery and control here too, UDP and TCP; clients expect port 65001 (default: no)", &simulate_config::control),
     make_setting("device-id", "ID", "its id, for several in one network (10A1B2C7)", &simulate_config::device_id),
+    make_setting("loss", "SHARE", "lose this share of the packets by chance, such as 0.0001 (0)", &simulate_config::loss),
+    make_setting("seed", "N", "which packets are lost (0)", &simulate_config::seed),
     make_setting("endpoint-addr-out", "FILE", "write the base URL here", &simulate_config::endpoint_addr_out),
   };
   simulate_config config;
@@ -120,6 +125,8 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
     return refuse({base::errc::config, "expected eight hexadecimal digits with a right check digit, found '" + config.device_id + "'", "--device-id"});
   if (!config.control.empty() && !is_ipv4_address(config.control))
     return refuse({base::errc::config, "expected ADDRESS:PORT, such as 127.0.0.1:65001, found '" + config.control + "'", "--control"});
+  if (!(config.loss >= 0 && config.loss < 1)) return refuse({base::errc::config, "expected a share of 0 to below 1, such as 0.0001", "--loss"});
+  if (config.loss > 0) channel.value().broadcast = tuner::lossy(std::move(channel.value().broadcast), config.loss, config.seed);
   std::vector<tuner::planned_fault> faults;
   for (const auto& text : config.fault) {
     auto fault = tuner::parse_fault(text);

@@ -60,9 +60,10 @@ receiver::receiver(stream_cipher cipher, std::unique_ptr<manifest_judge> judge, 
   config_.wait_groups_max = std::max<size_t>(config_.wait_groups_max, 1);
 }
 
-bool receiver::on_source_added(source_id source) {
+bool receiver::on_source_added(source_id source, std::string node) {
   if (sources_.contains(source)) return true;
   if (sources_.size() >= limits::subscriber_sources_max) return false;
+  account_.add(source, std::move(node));
   sources_.emplace(source, source_state{});
   return true;
 }
@@ -83,7 +84,10 @@ actions receiver::on_object(source_id source, track on, uint64_t group, uint64_t
   };
   if (!sources_.contains(source)) return refuse_now(refusal::unknown_source, "from a source that is not one of ours");
   sources_.at(source).gave[0] = true;
-  if (passed(group)) return refuse_now(refusal::late, {});
+  if (passed(group)) {
+    note_late(source, on, group, object, payload);
+    return refuse_now(refusal::late, {});
+  }
   if (evicted_.contains({group, source})) return refuse_now(refusal::waiting_full, {});
   if (group > base::quic_varint_max || object > object_id_max) {
     blame(source, group, true);
@@ -98,6 +102,7 @@ actions receiver::on_object(source_id source, track on, uint64_t group, uint64_t
   auto& state = state_of(group, now, out);
   if (!state.opened_by) state.opened_by = source;
   state.parts.try_emplace(source);
+  account_.expect(source, group);
   if (object == head_object) {
     take_head(source, on, group, payload, state, now, out);
   } else {
@@ -194,6 +199,7 @@ void receiver::take_tail(source_id source, track on, uint64_t group, uint64_t ob
     refuse(source, name(on), group, object, refusal::head_mismatch, std::string(sentence(refusal::head_mismatch)), out);
     return blame(source, group, true);
   }
+  if (on == track::chunks) state.parts[source].whole = tail.value().digest();
   const auto before = to->bytes_held();
   assembly::found_wrong wrong;
   auto done = to->add_tail(source, object, std::move(tail).value(), wrong);
@@ -213,6 +219,7 @@ void receiver::take_tail(source_id source, track on, uint64_t group, uint64_t ob
 
 void receiver::note_assembled(assembled a, source_id source, track on, uint64_t group, uint64_t object, base::mono_time now, actions& out) {
   if (a == assembled::duplicate) ++counters_.objects_duplicate;
+  if (!blames(a)) account_.count_object(source, a == assembled::duplicate);
   if (a == assembled::conflict) ++counters_.objects_conflicting;
   if (a == assembled::added || a == assembled::conflict) groups_.at(group).progress = now;
   if (const auto why = refusal_of(a)) refuse(source, name(on), group, object, *why, std::string(sentence(*why)), out);

@@ -14,6 +14,7 @@
 #include "object/cipher.hpp"
 #include "object/manifest_judge.hpp"
 #include "object/receiver_types.hpp"
+#include "object/source_account.hpp"
 #include "object/source_score.hpp"
 
 namespace ec::object {
@@ -29,8 +30,9 @@ class receiver {
 public:
   receiver(stream_cipher cipher, std::unique_ptr<manifest_judge> judge, receiver_config config);
 
-  /// A source that may be asked and heard. At most subscriber_sources_max; false if there are too many.
-  bool on_source_added(source_id source);
+  /// A source that may be asked and heard. At most subscriber_sources_max; false if there are too many. `node`: who it is, whatever
+  /// its address; empty: nobody else.
+  bool on_source_added(source_id source, std::string node = {});
   /// What it gave stays; it is not asked any more.
   actions on_source_lost(source_id source, base::mono_time now);
 
@@ -52,6 +54,8 @@ public:
 
   const receiver_counters& counters() const { return counters_; }
   receiver_status status() const;
+  /// What each source gave of what was shown; of lost ones too.
+  const source_account& sources() const { return account_; }
   const manifest_judge& judge() const { return *judge_; }
   bool stopped() const { return stopped_; }
 
@@ -72,6 +76,7 @@ private:
     uint32_t faults = 0;          ///< objects refused
     uint64_t told = 0;            ///< a bit for each refusal that was reported
     std::optional<uint64_t> head_pts; ///< of its head on track `chunks`
+    std::optional<crypto::digest> whole; ///< of its tail on track `chunks`
     std::optional<std::string> publisher; ///< of its damaged version, once its head came
   };
   struct open_fetch {
@@ -143,6 +148,8 @@ private:
   void weigh_sources(base::mono_time now, actions& out);
   bool replaceable(source_id source) const;
   void note_useful(const group_state& delivered);
+  void note_shown(uint64_t index, const crypto::digest& digest, const group_state& state);
+  void note_late(source_id source, track on, uint64_t group, uint64_t object, const base::bytes& payload);
   void watch_freeze(base::mono_time now, actions& out);
 
   // Decisions (receiver_plan.cpp).
@@ -170,6 +177,7 @@ private:
   std::unique_ptr<manifest_judge> judge_;
   receiver_config config_;
   std::map<source_id, source_state> sources_;
+  source_account account_;
   std::map<source_id, source_score> scores_; ///< of lost sources too, while something is held against them
   groups groups_;
   std::set<std::pair<uint64_t, source_id>> evicted_; ///< groups of a source that had to leave; bounded

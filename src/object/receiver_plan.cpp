@@ -223,6 +223,7 @@ bool receiver::deliver_next(base::mono_time now, actions& out) {
     counters_.bytes_delivered += d.plaintext.size();
     if (d.verified) shortage_told_ = false;
     note_useful(it->second);
+    if (!d.damage) note_shown(d.index, d.digest, it->second);
     last_ = delivered{d.index, d.first_pts, d.duration};
     for (auto gone = groups_.begin(); gone != groups_.end() && gone->first <= last_->index;) gone = erase(gone);
     std::erase_if(evicted_, [&](const auto& e) { return e.first <= last_->index; });

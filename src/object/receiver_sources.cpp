@@ -13,6 +13,7 @@ constexpr uint64_t late_manifest_chunks = 3;
 /// What it gave stays; it is not asked any more.
 void receiver::lose(source_id source) {
   sources_.erase(source);
+  account_.lose(source);
   for (auto& [index, state] : groups_) {
     fetches_open_ -= std::erase_if(state.fetches, [&](const open_fetch& f) { return f.source == source; });
     const auto it = state.parts.find(source);
@@ -62,6 +63,21 @@ void receiver::weigh_sources(base::mono_time now, actions& out) {
 void receiver::note_useful(const group_state& delivered) {
   for (const auto& [source, part] : delivered.parts)
     if (const auto known = sources_.find(source); known != sources_.end() && !part.invalid) known->second.useful[0] = true;
+}
+
+void receiver::note_shown(uint64_t index, const crypto::digest& digest, const group_state& state) {
+  source_account::given by;
+  for (const auto& [source, part] : state.parts)
+    if (part.whole) by.emplace_back(source, *part.whole);
+  account_.shown(index, digest, by);
+}
+
+/// What comes of a chunk that was shown changes nothing, but says whether its source had it too. One tail of each is read.
+void receiver::note_late(source_id source, track on, uint64_t group, uint64_t object, const base::bytes& payload) {
+  if (on != track::chunks || object == head_object || kind_of(payload) != payload_kind::tail || !account_.awaits(source, group)) return;
+  account_.expect(source, group);
+  const auto tail = decode_tail(on, payload);
+  account_.late(source, group, tail ? tail.value().digest() : crypto::digest{});
 }
 
 void receiver::watch_freeze(base::mono_time now, actions& out) {

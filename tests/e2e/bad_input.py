@@ -236,6 +236,10 @@ def simulate_tuner(t):
     bad(["--speed", "0"], USAGE, "--speed")
     bad(["--speed", "fast"], USAGE, "--speed")
     bad(["--tuners", "0"], USAGE, "--tuners")
+    bad(["--loss", "1"], USAGE, "--loss", "share")
+    bad(["--loss", "nan"], USAGE, "--loss", "share")
+    bad(["--loss", "some"], USAGE, "--loss", "a number")
+    bad(["--seed", "-1"], USAGE, "--seed", "a whole number")
     bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
     for value in ("nowhere", "nowhere:65001", "[::1]:65001", "127.0.0.1:70000"):
         bad(["--control", value], USAGE, "--control", value)
