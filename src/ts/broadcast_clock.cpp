@@ -100,6 +100,7 @@ broadcast_clock::event broadcast_clock::adopt(uint64_t index, uint64_t pts, int6
   const int64_t here = t + pts_step(pts, last_pts_);
   const bool was_locked = locked_;
   const bool same = was_locked && here == last_t_;
+  if (synced_ && here < last_t_) return event::none; // they are behind, and go up when they hear of this
   last_t_ = here;
   locked_ = synced_ = true;
   offset_.reset();

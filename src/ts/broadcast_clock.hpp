@@ -35,7 +35,8 @@ public:
   /// A reading of STT, TDT or TOT, and the PTS that the stream had reached when it came. Under a kept lift a reading that
   /// steps is told, and changes nothing.
   event on_broadcast_time(int64_t unix_ms, uint64_t pts);
-  /// Takes the lift from a chunk of the stream as others publish it: `index` began with `pts`, chunks last `duration`.
+  /// Takes the lift from a chunk of the stream as others publish it: `index` began with `pts`, chunks last `duration`. Of two
+  /// lifts of one stream the greater is kept: ids never fall, and no signer signs an epoch twice. A clock without broadcast time takes any.
   event adopt(uint64_t index, uint64_t pts, int64_t duration_ticks);
   /// Without broadcast time: counts from the PTS as it is.
   void lock_unsynced();

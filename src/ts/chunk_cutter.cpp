@@ -58,6 +58,7 @@ struct chunk_cutter::state {
   std::vector<carried_stream> streams;
   internal::layout layout;
   bool unsure_noted = false;
+  uint64_t program_changes = 0;
 
   // The program's clock
   uint16_t clock_pid = null_pid;
@@ -185,6 +186,7 @@ struct chunk_cutter::state {
       for (const uint16_t pid : reader_of_program.wanted())
         if (roles[pid] == role::other) roles[pid] = role::tables;
     }
+    if (change.facts || change.selection) ++program_changes;
     if (change.selection) on_selection(change.clean);
     if (change.renewed) {
       ++counters.pmt_versions;
@@ -546,7 +548,7 @@ bool chunk_cutter::adopt(const clock_reference& reference, base::mono_time now, 
   s_->out = &out;
   const auto e = s_->clock.adopt(reference.index, reference.first_pts, s_->duration_ticks);
   s_->on_clock(e);
-  return s_->clock.synced();
+  return s_->clock.synced() && floor_div(s_->clock.lift(reference.first_pts), s_->duration_ticks) == static_cast<int64_t>(reference.index);
 }
 
 const cutter_counters& chunk_cutter::counters() const {
@@ -555,6 +557,10 @@ const cutter_counters& chunk_cutter::counters() const {
 
 const program_facts& chunk_cutter::program() const {
   return s_->reader_of_program.facts();
+}
+
+uint64_t chunk_cutter::program_changes() const {
+  return s_->program_changes;
 }
 
 const std::map<std::pair<uint16_t, uint8_t>, uint64_t>& chunk_cutter::tables() const {

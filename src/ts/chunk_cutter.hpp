@@ -78,12 +78,15 @@ public:
   void source_gap(base::mono_time now, std::vector<cut_event>& out);
   /// End of input. The open chunk cannot be known whole: it ends damaged.
   void finish(base::mono_time now, std::vector<cut_event>& out);
-  /// Takes the stream's own count from a chunk that others publish. If it differs from this node's, what is open is damaged
-  /// and a new era begins. False if the reference is no chunk of this clock and profile.
+  /// Takes the stream's own count from a chunk that others publish, if it is ahead of this node's: then what is open is damaged
+  /// and a new era begins. False if this node's count is not the reference's afterwards: it is behind (the others go up), or no
+  /// chunk of this clock and profile.
   bool adopt(const clock_reference& reference, base::mono_time now, std::vector<cut_event>& out);
 
   const cutter_counters& counters() const;
   const program_facts& program() const;
+  /// Rises whenever a table changed program().
+  uint64_t program_changes() const;
   /// Sections seen by (PID, table_id) and bad section CRCs, of the tables that the node reads.
   const std::map<std::pair<uint16_t, uint8_t>, uint64_t>& tables() const;
   uint64_t section_crc_errors() const;

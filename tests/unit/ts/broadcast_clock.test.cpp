@@ -153,8 +153,8 @@ TEST_CASE("without broadcast time the PTS itself counts, wraps included") {
   CHECK_FALSE(clock.synced());
 }
 
-TEST_CASE("every order of meeting ends with one count when the smaller lift is kept") {
-  // Groups of nodes that locked apart meet pairwise in any order; each meeting leaves both with the smaller lift.
+TEST_CASE("every order of meeting ends with one count, the greatest, and no count ever falls") {
+  // Groups of nodes that locked apart meet pairwise in any order; each tells the other of its count.
   std::mt19937_64 rng(8);
   for (int run = 0; run < 300; ++run) {
     const station s{static_cast<int64_t>(rng() & mask)};
@@ -166,19 +166,20 @@ TEST_CASE("every order of meeting ends with one count when the smaller lift is k
       n.on_pts(pts);
       n.on_broadcast_time(base + static_cast<int64_t>(rng() % 3000) - 1500, pts);
     }
-    int64_t least = nodes[0].lift(pts);
-    for (auto& n : nodes) least = std::min(least, n.lift(pts));
+    int64_t most = nodes[0].lift(pts);
+    for (auto& n : nodes) most = std::max(most, n.lift(pts));
     const int64_t duration = 2 * second;
     std::vector<std::pair<size_t, size_t>> meetings;
     for (size_t i = 0; i < nodes.size(); ++i)
       for (size_t j = 0; j < i; ++j) meetings.emplace_back(i, j);
     std::shuffle(meetings.begin(), meetings.end(), rng);
     for (auto [i, j] : meetings) {
-      auto& low = nodes[i].lift(pts) <= nodes[j].lift(pts) ? nodes[i] : nodes[j];
-      const auto index = static_cast<uint64_t>(floor_div(low.lift(pts), duration));
-      nodes[i].adopt(index, pts, duration);
-      nodes[j].adopt(index, pts, duration);
+      const auto before_i = nodes[i].lift(pts), before_j = nodes[j].lift(pts);
+      nodes[i].adopt(static_cast<uint64_t>(floor_div(before_j, duration)), pts, duration);
+      nodes[j].adopt(static_cast<uint64_t>(floor_div(before_i, duration)), pts, duration);
+      CHECK(nodes[i].lift(pts) >= before_i);
+      CHECK(nodes[j].lift(pts) >= before_j);
     }
-    for (auto& n : nodes) CHECK(n.lift(pts) == least);
+    for (auto& n : nodes) CHECK(n.lift(pts) == most);
   }
 }
