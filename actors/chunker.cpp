@@ -1,5 +1,6 @@
 #include "actors/chunker.hpp"
 
+#include "actors/air_name.hpp"
 #include "base/log.hpp"
 
 namespace ec::actors {
@@ -9,7 +10,7 @@ class chunker final : public chunker_actor::base {
 public:
   chunker(caf::actor_config& cfg, chunker_config config, std::optional<chunk_publisher_actor> publisher,
     std::optional<signer_actor> signer, observer_actor observer) :
-    chunker_actor::base(cfg), cutter_(config.cutter), sealer_(std::move(config.cipher), config.sealer), observer_(std::move(observer)) {
+    chunker_actor::base(cfg), cutter_(config.cutter), sealer_(std::move(config.cipher), config.sealer), names_(std::move(config.names)), observer_(std::move(observer)) {
     if (publisher) objects_.emplace(config.edge, std::move(*publisher), edge_watch{"chunker-chunk_publisher", observer_});
     if (signer) summaries_.emplace(config.edge, std::move(*signer), edge_watch{"chunker-signer", observer_});
     const auto on_room = [this] { give_credit(); };
@@ -45,6 +46,7 @@ private:
     if (!burst.data.empty()) cutter_.push(burst.data, now, events_);
     if (burst.end) cutter_.finish(now, events_);
     for (const auto& event : events_) std::visit([this](const auto& e) { on_event(e); }, event);
+    if (names_ && cutter_.program_changes() != named_at_) learn_names();
     if (burst.end) {
       end();
       return edge_credit{};
@@ -53,6 +55,35 @@ private:
     if (full()) waiting_.push_back(promise);
     else promise.deliver(edge_credit{});
     return promise;
+  }
+
+  /// The tables changed: what the broadcast says of itself may be a better name than the stream was started under.
+  void learn_names() {
+    named_at_ = cutter_.program_changes();
+    const auto& air = cutter_.program();
+    if (!air.selected) return;
+    const auto found = identify_on_air(air, air.program_number);
+    if (!found) {
+      base::log::debug("chunker", "no-name-on-air", {{"reason", found.error().text}});
+      return;
+    }
+    const auto& here = names_->id();
+    std::vector<identity::stream_id> said;
+    if (auto id = identity::stream_id::make(found.value().key, here.profile(), here.variant())) said.push_back(std::move(id).value());
+    if (auto ids = identity::alias_ids(found.value(), here.profile(), here.variant()))
+      for (auto& id : ids.value()) said.push_back(std::move(id));
+    const auto learnt = names_->learn(said);
+    for (const auto& alias : learnt.fresh) {
+      base::log::info("chunker", "stream-alias",
+        {{"stream_id", here.text()}, {"alias", alias.id.text()}, {"stronger", alias.stronger}, {"reason", found.value().reason}});
+      send(observer_, report{"stream-alias",
+                        {{"stream_id", here.text()}, {"alias", alias.id.text()}, {"stronger", alias.stronger}, {"reason", found.value().reason}}});
+    }
+    for (const auto& other : learnt.contradicting) {
+      base::log::warn("chunker", "stream-name-differs", {{"stream_id", here.text()}, {"on_air", other.text()}});
+      send(observer_, report{"stream-name-differs", {{"stream_id", here.text()}, {"on_air", other.text()},
+                                                      {"warning", "the broadcast calls itself otherwise: is it the channel that was meant"}}});
+    }
   }
 
   void on_event(const ts::chunk_opened& e) {
@@ -145,6 +176,8 @@ private:
 
   ts::chunk_cutter cutter_;
   object::sealer sealer_;
+  std::optional<identity::stream_names> names_;
+  uint64_t named_at_ = 0; ///< program_changes() when the names were asked for
   observer_actor observer_;
   std::optional<edge<chunk_item, chunk_publisher_actor>> objects_;
   std::optional<edge<chunk_summary, signer_actor>> summaries_;

@@ -7,6 +7,7 @@
 #include "actors/messages.hpp"
 #include "actors/report.hpp"
 #include "actors/signer.hpp"
+#include "identity/stream_names.hpp"
 #include "object/sealer.hpp"
 #include "ts/chunk_cutter.hpp"
 
@@ -31,6 +32,8 @@ struct chunker_config {
   object::stream_cipher cipher;
   object::sealer_config sealer;
   edge_config edge;
+  /// How the stream is called so far: what the broadcast says of itself adds to it. Unset: nobody asks.
+  std::optional<identity::stream_names> names = {};
 };
 
 /// `publisher` and `signer` may each be absent: a leader without chunks, a relay without manifests.

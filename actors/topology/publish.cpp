@@ -28,6 +28,7 @@ struct publish_plan {
   publish_config config;
   machine on;
   std::string stream_id;
+  std::optional<identity::stream_names> names; ///< always set
   naming_report naming;
   ts::cutter_config cutter;
   std::shared_ptr<const std::vector<uint8_t>> network_secret;
@@ -86,6 +87,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   plan.stream_id = named.id.text();
   plan.naming = {std::string(name(named.rule)), named.reason, {}};
   for (const auto& alias : named.aliases) plan.naming.aliases.push_back(alias.text());
+  plan.names.emplace(named.id, named.aliases);
   EC_TRY(auto secret, read_network_secret(config.network_secret_file));
   plan.network_secret = std::make_shared<const std::vector<uint8_t>>(std::move(secret));
   if (config.publish_manifests) {
@@ -187,7 +189,7 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   // Without a key there is no name: no manifest could list this node's damaged versions (docs/formats/object.md).
   object::sealer_config sealer{.profile = config.profile, .publisher = {}};
   if (plan.signer) sealer.publisher = plan.signer->to_string();
-  const auto chunker = spawn_chunker(sys, {plan.cutter, std::move(cipher), sealer, edge}, chunks, signer, observer);
+  const auto chunker = spawn_chunker(sys, {plan.cutter, std::move(cipher), sealer, edge, plan.names}, chunks, signer, observer);
   keep(chunker);
 
   branch_spec tuner;

@@ -183,6 +183,8 @@ void program_reader::on_section(uint16_t pid, std::span<const uint8_t> section, 
   } else if (table == 0x42) {
     auto sdt = decode_sdt(all);
     if (!sdt || have_vct_) return;
+    facts_.channels_by = channel_list::sdt;
+    facts_.channels_transport_stream_id = sdt.value().transport_stream_id;
     facts_.original_network_id = sdt.value().original_network_id;
     facts_.channels.clear();
     for (auto& s : sdt.value().services) facts_.channels.push_back({std::move(s.name), std::nullopt, s.id, 0});
@@ -193,6 +195,8 @@ void program_reader::on_section(uint16_t pid, std::span<const uint8_t> section, 
     auto vct = decode_vct(all);
     if (!vct) return;
     have_vct_ = true;
+    facts_.channels_by = vct.value().cable ? channel_list::cable_vct : channel_list::terrestrial_vct;
+    facts_.channels_transport_stream_id = vct.value().transport_stream_id;
     facts_.channels.clear();
     for (auto& c : vct.value().channels) {
       // A channel of another multiplex is listed too at some stations; its program number means nothing here.

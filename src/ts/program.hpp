@@ -38,11 +38,16 @@ struct channel_facts {
   uint16_t source_id = 0;
 };
 
+/// Which table lists the channels.
+enum class channel_list : uint8_t { none, terrestrial_vct, cable_vct, sdt };
+
 /// The multiplex and the program under the cutter, as read: for display and identity.
 struct program_facts {
   std::optional<uint16_t> transport_stream_id;   ///< by the PAT
   std::optional<uint16_t> original_network_id;   ///< by the SDT
   std::vector<uint16_t> programs;                ///< all numbers that the PAT lists
+  channel_list channels_by = channel_list::none;
+  std::optional<uint16_t> channels_transport_stream_id; ///< by that table
   std::vector<channel_facts> channels;           ///< by VCT, else SDT
   bool selected = false;                         ///< false: everything below is empty
   uint16_t program_number = 0;

@@ -255,6 +255,7 @@ base::result<sdt_table> decode_sdt(sections in) {
   std::optional<sdt_table> found;
   const auto on_sdt = [](void* to, dvbpsi_sdt_t* sdt) {
     sdt_table out;
+    out.transport_stream_id = sdt->i_extension;
     out.original_network_id = sdt->i_network_id;
     for (auto* s = sdt->p_first_service; s; s = s->p_next) {
       sdt_table::service service{s->i_service_id, {}, {}};

@@ -83,6 +83,7 @@ struct sdt_table {
     std::string provider; ///< as sent, without leading character set codes
     std::string name;
   };
+  uint16_t transport_stream_id = 0;
   uint16_t original_network_id = 0;
   std::vector<service> services;
 };
