@@ -1,43 +1,115 @@
 #include "actors/chunker.hpp"
 
+#include <algorithm>
+#include <memory>
+
 #include "actors/air_name.hpp"
 #include "base/log.hpp"
 
 namespace ec::actors {
 namespace {
 
-class chunker final : public chunker_actor::base {
+/// What one name of the stream takes: its own sealer, and the ways to its publisher and its signer.
+class outlet {
 public:
-  chunker(caf::actor_config& cfg, chunker_config config, std::optional<chunk_publisher_actor> publisher,
-    std::optional<signer_actor> signer, observer_actor observer) :
-    chunker_actor::base(cfg), cutter_(config.cutter), sealer_(std::move(config.cipher), config.sealer), names_(std::move(config.names)), observer_(std::move(observer)) {
-    if (publisher) objects_.emplace(config.edge, std::move(*publisher), edge_watch{"chunker-chunk_publisher", observer_});
-    if (signer) summaries_.emplace(config.edge, std::move(*signer), edge_watch{"chunker-signer", observer_});
-    const auto on_room = [this] { give_credit(); };
+  outlet(object::stream_cipher cipher, const object::sealer_config& sealer) : sealer_(std::move(cipher), sealer) {}
+
+  template <class Self>
+  void connect(Self* self, const edge_config& config, std::optional<chunk_publisher_actor> publisher, std::optional<signer_actor> signer,
+    const observer_actor& observer, const std::function<void()>& on_room) {
+    if (publisher) objects_.emplace(config, std::move(*publisher), edge_watch{"chunker-chunk_publisher", observer});
+    if (signer) summaries_.emplace(config, std::move(*signer), edge_watch{"chunker-signer", observer});
     if (objects_) {
       objects_->on_room(on_room);
       // What left of the group before is all that there will be.
-      objects_->on_drop([this](uint64_t group, bool begun) {
-        if (begun) objects_->push_always(this, {.what = chunk_item::step::reset, .group = group});
+      objects_->on_drop([this, self](uint64_t group, bool begun) {
+        if (begun) objects_->push_always(self, {.what = chunk_item::step::reset, .group = group});
       });
     }
     if (summaries_) summaries_->on_room(on_room);
   }
 
+  object::sealer& seal() { return sealer_; }
+
+  template <class Self>
+  void put(Self* self, base::result<object::sealed_object> made) {
+    if (made) push(self, chunk_track::chunks, made.value(), false);
+    else base::log::error("chunker", "seal-failed", {{"reason", made.error().message()}});
+  }
+
+  template <class Self>
+  void push(Self* self, chunk_track track, const object::sealed_object& o, bool last) {
+    ++sealed_;
+    if (objects_)
+      objects_->push(self, {.track = track, .group = o.group, .object = o.object, .payload = o.payload, .last = last}, o.group);
+  }
+
+  template <class Self>
+  void reset(Self* self, uint64_t index) {
+    if (objects_) objects_->push(self, {.what = chunk_item::step::reset, .group = index}, index);
+  }
+
+  template <class Self>
+  void summarise(Self* self, chunk_summary of) {
+    const auto index = of.index;
+    if (summaries_) summaries_->push(self, std::move(of), index);
+  }
+
+  template <class Self>
+  void end(Self* self) {
+    if (objects_) objects_->push_always(self, {.what = chunk_item::step::end});
+    if (summaries_) summaries_->push_always(self, {.end = true});
+  }
+
+  template <class Self>
+  void release(Self* self) {
+    if (objects_) objects_->release(self);
+    if (summaries_) summaries_->release(self);
+  }
+
+  bool full() const { return (objects_ && objects_->full()) || (summaries_ && summaries_->full()); }
+  bool idle() const { return (!objects_ || objects_->idle()) && (!summaries_ || summaries_->idle()); }
+  uint64_t sealed() const { return sealed_; }
+
+private:
+  object::sealer sealer_;
+  std::optional<edge<chunk_item, chunk_publisher_actor>> objects_;
+  std::optional<edge<chunk_summary, signer_actor>> summaries_;
+  uint64_t sealed_ = 0;
+};
+
+class chunker final : public chunker_actor::base {
+public:
+  chunker(caf::actor_config& cfg, chunker_config config, std::optional<chunk_publisher_actor> publisher,
+    std::optional<signer_actor> signer, observer_actor observer) :
+    chunker_actor::base(cfg), cutter_(config.cutter), sealer_config_(std::move(config.sealer)), edge_config_(config.edge),
+    names_(std::move(config.names)), outlet_for_(std::move(config.outlet_for)), observer_(std::move(observer)) {
+    connect({std::move(config.cipher), std::move(publisher), std::move(signer)});
+  }
+
   behavior_type make_behavior() override {
     return {
       [this](const ts_burst& burst) { return on(burst); },
-      [this](status_atom) { return chunker_status{cutter_.counters(), sealed_}; },
+      [this](status_atom) {
+        uint64_t sealed = 0;
+        for (const auto& o : outlets_) sealed += o->sealed();
+        return chunker_status{cutter_.counters(), sealed};
+      },
     };
   }
 
   void on_exit() override {
-    if (objects_) objects_->release(this);
-    if (summaries_) summaries_->release(this);
+    for (const auto& o : outlets_) o->release(this);
+    outlet_for_ = nullptr;
     waiting_.clear();
   }
 
 private:
+  void connect(chunk_outlet to) {
+    auto& added = outlets_.emplace_back(std::make_unique<outlet>(std::move(to.cipher), sealer_config_));
+    added->connect(this, edge_config_, std::move(to.publisher), std::move(to.signer), observer_, [this] { give_credit(); });
+  }
+
   caf::result<edge_credit> on(const ts_burst& burst) {
     const auto now = clock().now();
     events_.clear();
@@ -79,6 +151,7 @@ private:
       send(observer_, report{"stream-alias",
                         {{"stream_id", here.text()}, {"alias", alias.id.text()}, {"stronger", alias.stronger}, {"reason", found.value().reason}}});
     }
+    if (!learnt.fresh.empty() && learnt.fresh.front().stronger) publish_as(learnt.fresh.front().id);
     for (const auto& other : learnt.contradicting) {
       base::log::warn("chunker", "stream-name-differs", {{"stream_id", here.text()}, {"on_air", other.text()}});
       send(observer_, report{"stream-name-differs", {{"stream_id", here.text()}, {"on_air", other.text()},
@@ -86,21 +159,49 @@ private:
     }
   }
 
-  void on_event(const ts::chunk_opened& e) {
-    first_pts_ = e.first_pts;
-    if (e.certain) put(sealer_.open(e.index, e.first_pts));
-  }
-
-  void on_event(const ts::piece_released& e) { put(sealer_.piece(e.index, e.place, e.data)); }
-
-  void on_event(const ts::chunk_whole& e) {
-    auto done = sealer_.finish(e.index, static_cast<uint64_t>(e.duration_pts));
-    if (!done) {
-      lose(e.index, done.error());
+  /// Others know the broadcast by a better name: the stream is theirs too, under it. Once: a stream has one name of each strength.
+  void publish_as(const identity::stream_id& id) {
+    if (!outlet_for_ || outlets_.size() > 1) return;
+    auto made = outlet_for_(system(), id);
+    if (!made) {
+      base::log::error("chunker", "alias-failed", {{"alias", id.text()}, {"reason", made.error().message()}});
       return;
     }
-    push(chunk_track::chunks, done.value().tail, true);
-    summarise(done.value().chunk, e.broadcast_unix_ms, e.shown_whole_at);
+    // If they fail, so does this one, and its branch is started anew as a whole.
+    if (made.value().publisher) link_to(*made.value().publisher);
+    if (made.value().signer) link_to(*made.value().signer);
+    connect(std::move(made).value());
+    base::log::info("chunker", "published-as", {{"alias", id.text()}});
+    send(observer_, report{"published-as", {{"stream_id", names_->id().text()}, {"alias", id.text()}}});
+  }
+
+  void on_event(const ts::chunk_opened& e) {
+    first_pts_ = e.first_pts;
+    if (!e.certain) return;
+    for (const auto& o : outlets_) o->put(this, o->seal().open(e.index, e.first_pts));
+    // An outlet that came while a chunk was open gets nothing of it.
+    opened_by_ = outlets_.size();
+  }
+
+  void on_event(const ts::piece_released& e) {
+    for (size_t i = 0; i < opened_by_; ++i) outlets_[i]->put(this, outlets_[i]->seal().piece(e.index, e.place, e.data));
+  }
+
+  void on_event(const ts::chunk_whole& e) {
+    bool any = false;
+    for (size_t i = 0; i < opened_by_; ++i) {
+      auto& o = *outlets_[i];
+      auto done = o.seal().finish(e.index, static_cast<uint64_t>(e.duration_pts));
+      if (!done) {
+        base::log::error("chunker", "seal-failed", {{"chunk", e.index}, {"reason", done.error().message()}});
+        o.reset(this, e.index);
+        continue;
+      }
+      any = true;
+      o.push(this, chunk_track::chunks, done.value().tail, true);
+      summarise(o, done.value().chunk, e.broadcast_unix_ms, e.shown_whole_at);
+    }
+    if (!any) return;
     send(observer_, report{"chunk-cut",
                       {{"chunk", static_cast<int64_t>(e.index)}, {"bytes", static_cast<int64_t>(e.size)},
                         {"duration_ms", e.duration_pts / 90}, {"damaged", false}, {"shown_whole_unix_us", base::unix_us_of(e.shown_whole_at)}}});
@@ -108,21 +209,23 @@ private:
 
   void on_event(const ts::chunk_doubted& e) {
     // What was released is what everybody else has too; there will be no more of it from here.
-    if (sealer_.abandon(e.index)) reset(e.index);
+    abandon(e.index);
   }
 
   void on_event(const ts::chunk_damaged& e) {
-    if (sealer_.abandon(e.index)) reset(e.index);
+    abandon(e.index);
     send(observer_, report{"chunk-cut",
                       {{"chunk", static_cast<int64_t>(e.index)}, {"duration_ms", e.duration_pts / 90}, {"damaged", true},
                         {"reason", std::string(ts::name(e.why))}}});
     base::log::info("chunker", "chunk-damaged", {{"chunk", e.index}, {"reason", ts::name(e.why)}, {"pieces_released", e.pieces_released}});
     if (e.pieces.empty()) return;
-    auto sealed = sealer_.seal_damaged(e.index, first_pts_, static_cast<uint64_t>(std::max<int64_t>(e.duration_pts, 0)), ts::name(e.why), e.pieces);
-    if (!sealed) return; // this node offers no damaged versions
-    const auto& objects = sealed.value().objects;
-    for (size_t i = 0; i < objects.size(); ++i) push(chunk_track::damaged, objects[i], i + 1 == objects.size());
-    summarise(sealed.value().chunk, e.broadcast_unix_ms, clock().now());
+    for (const auto& o : outlets_) {
+      auto sealed = o->seal().seal_damaged(e.index, first_pts_, static_cast<uint64_t>(std::max<int64_t>(e.duration_pts, 0)), ts::name(e.why), e.pieces);
+      if (!sealed) return; // this node offers no damaged versions
+      const auto& objects = sealed.value().objects;
+      for (size_t i = 0; i < objects.size(); ++i) o->push(this, chunk_track::damaged, objects[i], i + 1 == objects.size());
+      summarise(*o, sealed.value().chunk, e.broadcast_unix_ms, clock().now());
+    }
   }
 
   void on_event(const ts::note& e) {
@@ -130,42 +233,26 @@ private:
     send(observer_, report{std::string(e.event), {{"text", e.text}}});
   }
 
-  void put(base::result<object::sealed_object> made) {
-    if (made) push(chunk_track::chunks, made.value(), false);
-    else base::log::error("chunker", "seal-failed", {{"reason", made.error().message()}});
+  void abandon(uint64_t index) {
+    for (const auto& o : outlets_)
+      if (o->seal().abandon(index)) o->reset(this, index);
   }
 
-  void push(chunk_track track, const object::sealed_object& o, bool last) {
-    ++sealed_;
-    if (objects_)
-      objects_->push(this, {.track = track, .group = o.group, .object = o.object, .payload = o.payload, .last = last}, o.group);
-  }
-
-  void reset(uint64_t index) {
-    if (objects_) objects_->push(this, {.what = chunk_item::step::reset, .group = index}, index);
-  }
-
-  void lose(uint64_t index, const base::error& why) {
-    base::log::error("chunker", "seal-failed", {{"chunk", index}, {"reason", why.message()}});
-    reset(index);
-  }
-
-  void summarise(const object::sealed_chunk& c, std::optional<int64_t> broadcast_unix_ms, base::mono_time shown_whole_at) {
-    if (summaries_) summaries_->push(this, {false, c.index, c.digest, c.damaged, broadcast_unix_ms, shown_whole_at}, c.index);
+  void summarise(outlet& to, const object::sealed_chunk& c, std::optional<int64_t> broadcast_unix_ms, base::mono_time shown_whole_at) {
+    to.summarise(this, {false, c.index, c.digest, c.damaged, broadcast_unix_ms, shown_whole_at});
   }
 
   void end() {
-    // The actor ends when both edges have delivered all that they hold.
-    if (objects_) objects_->push_always(this, {.what = chunk_item::step::end});
-    if (summaries_) summaries_->push_always(this, {.end = true});
+    // The actor ends when all edges have delivered all that they hold.
+    for (const auto& o : outlets_) o->end(this);
     ending_ = true;
     give_credit();
   }
 
-  bool full() const { return (objects_ && objects_->full()) || (summaries_ && summaries_->full()); }
+  bool full() const { return std::ranges::any_of(outlets_, [](const auto& o) { return o->full(); }); }
 
   void give_credit() {
-    if (ending_ && (!objects_ || objects_->idle()) && (!summaries_ || summaries_->idle())) {
+    if (ending_ && std::ranges::all_of(outlets_, [](const auto& o) { return o->idle(); })) {
       quit();
       return;
     }
@@ -175,16 +262,17 @@ private:
   }
 
   ts::chunk_cutter cutter_;
-  object::sealer sealer_;
+  object::sealer_config sealer_config_;
+  edge_config edge_config_;
+  std::vector<std::unique_ptr<outlet>> outlets_; ///< by name of the stream; edges point into them
+  size_t opened_by_ = 0; ///< outlets that have the chunk that is open
   std::optional<identity::stream_names> names_;
+  std::function<base::result<chunk_outlet>(caf::actor_system&, const identity::stream_id&)> outlet_for_;
   uint64_t named_at_ = 0; ///< program_changes() when the names were asked for
   observer_actor observer_;
-  std::optional<edge<chunk_item, chunk_publisher_actor>> objects_;
-  std::optional<edge<chunk_summary, signer_actor>> summaries_;
   std::vector<ts::cut_event> events_;
   std::vector<caf::typed_response_promise<edge_credit>> waiting_;
   uint64_t first_pts_ = 0;
-  uint64_t sealed_ = 0;
   bool began_ = false;
   bool ending_ = false;
 };

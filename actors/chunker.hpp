@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -27,6 +28,13 @@ using chunker_actor = caf::typed_actor<
   // Counters since start; never blocks the data path.
   caf::replies_to<status_atom>::with<chunker_status>>;
 
+/// Where the chunks of a stream go under one of its names. Keys of objects and manifests hang on the name, so that each has its own.
+struct chunk_outlet {
+  object::stream_cipher cipher;
+  std::optional<chunk_publisher_actor> publisher;
+  std::optional<signer_actor> signer;
+};
+
 struct chunker_config {
   ts::cutter_config cutter;
   object::stream_cipher cipher;
@@ -34,6 +42,9 @@ struct chunker_config {
   edge_config edge;
   /// How the stream is called so far: what the broadcast says of itself adds to it. Unset: nobody asks.
   std::optional<identity::stream_names> names = {};
+  /// Makes the outlet of a stronger name that the broadcast gave the running stream: from its next chunk on the stream is published
+  /// under both. Unset: under the one that it was started with. Errors are told, and change nothing.
+  std::function<base::result<chunk_outlet>(caf::actor_system&, const identity::stream_id&)> outlet_for = {};
 };
 
 /// `publisher` and `signer` may each be absent: a leader without chunks, a relay without manifests.

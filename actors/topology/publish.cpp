@@ -151,27 +151,23 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publ
 /// Between two actors of one process: enough to ride out a moment, little enough to stay small.
 constexpr size_t edge_window = 16;
 
-/// The branch that carries the data: from the source to the endpoint. Read from the bottom: sinks first.
-base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, const publish_plan& plan, const quic_endpoint_actor& endpoint,
-  const std::filesystem::path& state, const observer_actor& observer, caf::actor& source) {
+/// Publisher and signer of the stream under one of its names; `keep` takes each actor.
+template <class Keep>
+base::result<chunk_outlet> spawn_outlet(caf::actor_system& sys, const publish_plan& plan, const std::string& stream_id, const edge_config& edge,
+  const quic_endpoint_actor& endpoint, const std::filesystem::path& state, const observer_actor& observer, Keep&& keep) {
   const auto& config = plan.config;
-  const auto policy = plan.live ? edge_policy::live : edge_policy::lossless;
-  const edge_config edge{.window = edge_window, .waiting = 1024, .policy = policy};
-  const auto stream = namespace_of(plan.stream_id);
-  std::vector<caf::actor> branch;
-  const auto keep = [&](const auto& a) { branch.push_back(caf::actor_cast<caf::actor>(a)); };
-
-  std::optional<chunk_publisher_actor> chunks;
+  EC_TRY(auto cipher, object::stream_cipher::make(stream_id, *plan.network_secret));
+  chunk_outlet out{std::move(cipher), std::nullopt, std::nullopt};
+  const auto stream = namespace_of(stream_id);
   if (config.publish_chunks) {
-    chunks = spawn_chunk_publisher(sys, stream, edge, endpoint, observer);
-    keep(*chunks);
+    out.publisher = spawn_chunk_publisher(sys, stream, edge, endpoint, observer);
+    keep(*out.publisher);
   }
-  std::optional<signer_actor> signer;
   if (plan.signer) {
     const auto manifests = spawn_manifest_publisher(sys, stream, edge, endpoint, observer);
     keep(manifests);
     signer_config s;
-    s.stream_id = plan.stream_id;
+    s.stream_id = stream_id;
     s.profile_id = config.profile;
     s.chunk_duration_ms = plan.cutter.profile.duration_ms;
     s.epoch_chunks = config.epoch_chunks;
@@ -182,14 +178,32 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
     s.edge = edge;
     s.disk = plan.on.disk;
     s.wall = plan.on.wall;
-    signer = spawn_signer(sys, std::move(s), manifests, observer, plan.on.blocking);
-    keep(*signer);
+    out.signer = spawn_signer(sys, std::move(s), manifests, observer, plan.on.blocking);
+    keep(*out.signer);
   }
-  EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, *plan.network_secret));
+  return out;
+}
+
+/// The branch that carries the data: from the source to the endpoint. Read from the bottom: sinks first.
+base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, const publish_plan& plan, const quic_endpoint_actor& endpoint,
+  const std::filesystem::path& state, const observer_actor& observer, caf::actor& source) {
+  const auto& config = plan.config;
+  const auto policy = plan.live ? edge_policy::live : edge_policy::lossless;
+  const edge_config edge{.window = edge_window, .waiting = 1024, .policy = policy};
+  std::vector<caf::actor> branch;
+  const auto keep = [&](const auto& a) { branch.push_back(caf::actor_cast<caf::actor>(a)); };
+
+  EC_TRY(auto named, spawn_outlet(sys, plan, plan.stream_id, edge, endpoint, state, observer, keep));
   // Without a key there is no name: no manifest could list this node's damaged versions (docs/formats/object.md).
   object::sealer_config sealer{.profile = config.profile, .publisher = {}};
   if (plan.signer) sealer.publisher = plan.signer->to_string();
-  const auto chunker = spawn_chunker(sys, {plan.cutter, std::move(cipher), sealer, edge, plan.names}, chunks, signer, observer);
+  chunker_config cutting{plan.cutter, std::move(named.cipher), sealer, edge, plan.names, {}};
+  // An operator's own choice stands alone. Of its outlets the chunker is the only holder.
+  if (plan.naming.rule != name(naming_rule::explicit_id))
+    cutting.outlet_for = [plan, edge, endpoint, state, observer](caf::actor_system& s, const identity::stream_id& id) {
+      return spawn_outlet(s, plan, id.text(), edge, endpoint, state, observer, [](const auto&) {});
+    };
+  const auto chunker = spawn_chunker(sys, std::move(cutting), std::move(named.publisher), std::move(named.signer), observer);
   keep(chunker);
 
   branch_spec tuner;
