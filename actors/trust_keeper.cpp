@@ -8,7 +8,7 @@ namespace {
 class trust_keeper final : public trust_keeper_actor::base {
 public:
   trust_keeper(caf::actor_config& cfg, trust_keeper_config config, observer_actor observer) :
-    trust_keeper_actor::base(cfg), config_(std::move(config)), observer_(std::move(observer)) {}
+    trust_keeper_actor::base(cfg), config_(std::move(config)), observer_(std::move(observer)), file_(config_.file, *config_.disk) {}
 
   behavior_type make_behavior() override {
     return {
@@ -33,7 +33,7 @@ public:
 private:
   void write() {
     if (!unwritten_) return;
-    const auto done = manifest::save_subscriber_state(config_.file, *unwritten_, *config_.disk);
+    const auto done = file_.save(*unwritten_);
     if (done) {
       unwritten_.reset();
       refused_ = false;
@@ -47,6 +47,7 @@ private:
 
   trust_keeper_config config_;
   observer_actor observer_;
+  manifest::subscriber_state_file file_;
   std::shared_ptr<const manifest::subscriber_state> unwritten_;
   bool timed_ = false;
   bool refused_ = false; ///< the last write

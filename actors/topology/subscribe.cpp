@@ -101,7 +101,7 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
     const auto known = recall(plan);
     if (!known) return fail(about_setting(known.error(), "--state-dir"));
     // What cannot be kept is an error of the command; what the disk refuses later is tried again.
-    if (const auto probe = manifest::save_subscriber_state(plan.state_file.string(), known.value(), *plan.on.disk); !probe)
+    if (const auto probe = manifest::subscriber_state_file(plan.state_file.string(), *plan.on.disk).save(known.value()); !probe)
       return fail(about_setting(probe.error(), "--state-dir"));
     if (plan.trust.size() == 0 && !plan.trust.awaits_first())
       return fail(errc::config, "each of them was revoked, says " + plan.state_file.string() + ": name the new key", config.trust_file.empty() ? "--trust" : "--trust-file");

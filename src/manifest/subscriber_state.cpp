@@ -48,9 +48,19 @@ const attestation& said(const signed_manifest& m) {
   return m.attestations.front();
 }
 
-json::value heard_json(const signed_manifest& m) {
-  const auto payload = encode(m);
-  return json::parse(base::as_text(payload), {.bytes_max = limits::manifest_bytes_max, .depth_max = 8, .members_max = 32, .i_json = true}).value();
+/// What a file of this stream says.
+base::result<subscriber_state> state_of(std::string_view text, const std::string& stream_id, const std::string& path) {
+  auto s = state_from(text);
+  if (!s) {
+    auto why = std::move(s).error();
+    why.text = "this subscriber state cannot be used (" + why.message() +
+               "). Without it a key that was revoked could count again: restore the file, or remove it knowingly";
+    why.about = path;
+    return base::fail(std::move(why));
+  }
+  if (s.value().stream_id != stream_id)
+    return base::fail(base::errc::invalid_argument, "this subscriber state is of another stream, " + s.value().stream_id, path);
+  return s;
 }
 
 } // namespace
@@ -91,9 +101,15 @@ std::string subscriber_state_file_name(std::string_view stream_id) {
 std::string encode(const subscriber_state& s) {
   json::array statements;
   for (const auto& one : s.statements) statements.push_back(to_json(one));
-  json::array heard;
-  for (const auto& one : s.heard) heard.push_back(heard_json(one));
-  return json::canonical(json::object{{"heard", std::move(heard)}, {"statements", std::move(statements)}, {"stream_id", s.stream_id}, {"version", version}}) + "\n";
+  // A manifest object is canonical JSON already, and "heard" is the first of the members.
+  std::string out = "{\"heard\":[";
+  for (const auto& one : s.heard) {
+    if (&one != &s.heard.front()) out += ',';
+    const auto payload = encode(one);
+    out += base::as_text(payload);
+  }
+  out += "],";
+  return out + json::canonical(json::object{{"statements", std::move(statements)}, {"stream_id", s.stream_id}, {"version", version}}).substr(1) + "\n";
 }
 
 base::result<subscriber_state> decode_subscriber_state(std::string_view text) {
@@ -102,23 +118,23 @@ base::result<subscriber_state> decode_subscriber_state(std::string_view text) {
 
 base::result<subscriber_state> load_subscriber_state(const std::string& path, const std::string& stream_id, base::disk& on) {
   EC_TRY(const auto text, base::read_file(path, limits::subscriber_state_bytes_max, on));
-  auto s = state_from(text.text());
-  if (!s) {
-    auto why = std::move(s).error();
-    why.text = "this subscriber state cannot be used (" + why.message() +
-               "). Without it a key that was revoked could count again: restore the file, or remove it knowingly";
-    why.about = path;
-    return base::fail(std::move(why));
-  }
-  if (s.value().stream_id != stream_id)
-    return base::fail(base::errc::invalid_argument, "this subscriber state is of another stream, " + s.value().stream_id, path);
-  return s;
+  return state_of(text.text(), stream_id, path);
 }
 
-base::result<void> save_subscriber_state(const std::string& path, const subscriber_state& s, base::disk& on) {
+base::result<void> subscriber_state_file::save(const subscriber_state& s) {
   auto all = s;
-  if (const auto there = load_subscriber_state(path, s.stream_id, on)) merge(all, there.value());
-  return base::write_file_atomic(path, base::as_span(encode(all)), 0600, base::durability::power_cut, on);
+  if (const auto found = base::read_file(path_, limits::subscriber_state_bytes_max, *on_)) {
+    if (found.value().text() != text_) {
+      if (const auto theirs = state_of(found.value().text(), s.stream_id, path_)) merge(all, theirs.value());
+    } else if (there_ != all) {
+      merge(all, there_);
+    }
+  }
+  auto text = encode(all);
+  EC_TRYV(base::write_file_atomic(path_, base::as_span(text), 0600, base::durability::power_cut, *on_));
+  text_ = std::move(text);
+  there_ = std::move(all);
+  return base::ok();
 }
 
 } // namespace ec::manifest

@@ -39,7 +39,20 @@ std::string encode(const subscriber_state& s);
 /// start: what was revoked could count again); invalid_argument (the file is of another stream); io.
 [[nodiscard]] base::result<subscriber_state> load_subscriber_state(const std::string& path, const std::string& stream_id,
                                                                    base::disk& on = base::system_disk());
-/// Replaces the file and brings it to the disk, mode 0600, with what another subscriber wrote there since. Errors: those of the base room's file functions.
-[[nodiscard]] base::result<void> save_subscriber_state(const std::string& path, const subscriber_state& s, base::disk& on = base::system_disk());
+/// The file of a stream's state, written for every manifest that counts: what it says is read again only if another subscriber wrote it.
+class subscriber_state_file {
+public:
+  explicit subscriber_state_file(std::string path, base::disk& on = base::system_disk()) : path_(std::move(path)), on_(&on) {}
+
+  /// Replaces the file and brings it to the disk, mode 0600, with what another subscriber wrote there since. Errors: those of the base
+  /// room's file functions.
+  [[nodiscard]] base::result<void> save(const subscriber_state& s);
+
+private:
+  std::string path_;
+  base::disk* on_;
+  std::string text_; ///< what was last written
+  subscriber_state there_;
+};
 
 } // namespace ec::manifest

@@ -251,6 +251,7 @@ bool verifier::content_allows(outcome& out, const crypto::digest& id, const std:
   // What it said before a restart binds it too.
   if (const auto known = chains_.find(a.signer); known != chains_.end())
     for (const auto& [sequence, link] : known->second.links) {
+      if (sequence >= known->second.recalled_end) break;
       const auto& other = link.recalled;
       if (other == nullptr || link.manifest_id == id || other->chunk_start_index >= what->end_index() || what->chunk_start_index >= other->end_index())
         continue;
@@ -284,6 +285,7 @@ void verifier::remember_link(const crypto::digest& id, const attestation& a, out
   if (!fresh) link->second.recalled = nullptr; // its content is held from now on
   if (c.links.size() > limits::verifier_chain_max) {
     c.links.erase(c.links.begin());
+    c.recalled_end = std::max(c.recalled_end, a.sequence + 1);
     c.forgot = true;
   }
 }
@@ -324,6 +326,7 @@ void verifier::recall(const subscriber_state& before) {
     if (h.content.stream_id != stream_id_ || !trust_.trusts(a.signer) || !crypto::verify(a.signer, signed_bytes(a, id), a.signature)) continue;
     auto& c = chains_[a.signer];
     c.links.emplace(a.sequence, chain::link{a.digest(id), id, a, std::make_shared<const content>(h.content)});
+    c.recalled_end = std::max(c.recalled_end, a.sequence + 1);
     c.forgot = true;
   }
 }
@@ -332,10 +335,10 @@ subscriber_state verifier::state() const {
   subscriber_state out{stream_id_, trust_.followed(), {}};
   for (const auto& [signer, c] : chains_) {
     if (!trust_.trusts(signer)) continue;
-    for (auto link = c.links.rbegin(); link != c.links.rend(); ++link) {
+    size_t newest = 0;
+    for (auto link = c.links.rbegin(); link != c.links.rend() && newest < limits::heard_max; ++link, ++newest) {
       const auto said = said_before(link->second);
       if (said.content != nullptr) out.heard.push_back({*said.content, {said.attestation}});
-      if (std::distance(c.links.rbegin(), link) + 1 >= static_cast<std::ptrdiff_t>(limits::heard_max)) break;
     }
   }
   tidy(out);

@@ -177,6 +177,7 @@ private:
     };
     std::deque<hole> holes; ///< that may still close
     std::map<uint64_t, link> links; ///< by sequence, the newest verifier_chain_max
+    uint64_t recalled_end = 0;      ///< no link from this sequence on is recalled
     bool forgot = false;            ///< links were dropped: lower sequences cannot be judged any more
   };
   using known_map = std::multimap<uint64_t, held>; ///< by chunk_start_index

@@ -129,7 +129,8 @@ void sim_connection::keep_alive() {
   if (at_.config_.keep_alive.count() == 0) return;
   at_.net_.world_.after(at_.config_.keep_alive, [this, alive = alive_] {
     if (!*alive || closing_) return;
-    if (connected_) send({.what = packet::kind::ping});
+    // Who hears something acknowledges it, and needs no PING.
+    if (connected_ && at_.net_.world_.now() - heard_at_ >= at_.config_.keep_alive) send({.what = packet::kind::ping});
     keep_alive();
   });
 }

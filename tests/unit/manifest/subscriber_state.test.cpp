@@ -117,18 +117,25 @@ TEST_CASE("two subscribers of one stream that share a folder lose nothing of eac
   temp_dir dir;
   const auto file = dir / subscriber_state_file_name(stream);
   CHECK(load_subscriber_state(file, stream).error().code == errc::not_found);
-  REQUIRE(save_subscriber_state(file, {stream, {revoke(1)}}).has_value());
-  REQUIRE(save_subscriber_state(file, {stream, {rotate(2, 3)}}).has_value());
+  subscriber_state_file one(file), other(file);
+  REQUIRE(one.save({stream, {revoke(1)}}).has_value());
+  REQUIRE(other.save({stream, {rotate(2, 3)}}).has_value());
   const auto both = load_subscriber_state(file, stream);
   REQUIRE(both.has_value());
   CHECK(both.value().statements == std::vector{rotate(2, 3), revoke(1)});
+  // What was merged once stays, also in a file that nobody else wrote since.
+  REQUIRE(other.save({stream, {rotate(2, 3)}}).has_value());
+  REQUIRE(other.save({stream, {rotate(2, 3)}}).has_value());
+  CHECK(load_subscriber_state(file, stream).value().statements == std::vector{rotate(2, 3), revoke(1)});
+  REQUIRE(one.save({stream, {revoke(1), revoke(4)}}).has_value());
+  CHECK(load_subscriber_state(file, stream).value().statements.size() == 3);
   CHECK(std::filesystem::status(file).permissions() == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
 }
 
 TEST_CASE("a state that is damaged or of another stream is not started with, and says what to do") {
   temp_dir dir;
   const auto file = dir / subscriber_state_file_name(stream);
-  REQUIRE(save_subscriber_state(file, {stream, {}}).has_value());
+  REQUIRE(subscriber_state_file(file).save({stream, {}}).has_value());
   CHECK(load_subscriber_state(file, stream + "x").error().code == errc::invalid_argument);
   REQUIRE(base::write_file_atomic(file, base::as_span(std::string_view("{\"version\"")), 0600).has_value());
   const auto why = load_subscriber_state(file, stream).error();
