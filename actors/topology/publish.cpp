@@ -66,7 +66,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   publish_plan plan;
   plan.config = config;
   plan.on = on;
-  if (config.input.empty()) return fail(errc::config, "needed: an HDHomeRun or HTTP URL, a TS file, or - for standard input", "--input");
+  if (config.input.empty()) return fail(errc::config, "needed: an HDHomeRun, HTTP, UDP or RTP URL, a DVB adapter, a TS file, or - for standard input", "--input");
   if (config.epoch_chunks == 0 || config.epoch_chunks > base::limits::manifest_chunks_max)
     return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
   if (!config.publish_manifests && !config.publish_chunks)

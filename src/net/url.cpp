@@ -81,6 +81,23 @@ base::result<host_port> split_authority(std::string_view text, std::optional<uin
   return out;
 }
 
+/// The path without its "." and ".." segments [RFC 3986 5.2.4]; the query behind it stays.
+std::string without_dots(std::string_view target) {
+  const auto question = std::min(target.find('?'), target.size());
+  auto path = target.substr(0, question);
+  std::string out;
+  while (!path.empty()) { // it begins with '/'
+    const auto end = std::min(path.find('/', 1), path.size());
+    const auto segment = path.substr(0, end);
+    path.remove_prefix(end);
+    const bool dots = segment == "/." || segment == "/..";
+    if (segment == "/..") out.erase(std::min(out.rfind('/'), out.size()));
+    if (!dots) out += segment;
+    else if (path.empty()) out += '/';
+  }
+  return out.append(target.substr(question));
+}
+
 } // namespace
 
 std::string url::authority() const {
@@ -120,6 +137,20 @@ base::result<url> parse_url(std::string_view text) {
   if (out.path.find('?') != std::string::npos || !path_or_query(out.path) || !path_or_query(out.query))
     return fail(errc::malformed, "path or query has a byte that must be percent-encoded, or a broken escape", about);
   return out;
+}
+
+base::result<url> resolve_url(const url& base, std::string_view reference) {
+  reference = reference.substr(0, reference.find('#'));
+  const auto colon = reference.find(':');
+  if (colon != std::string_view::npos && colon < reference.find_first_of("/?")) return parse_url(reference); // it has a scheme
+  std::string whole = base.scheme + ":";
+  if (reference.starts_with("//")) return parse_url(whole.append(reference));
+  whole += "//" + base.authority();
+  if (reference.starts_with('/')) return parse_url(whole.append(without_dots(reference)));
+  if (reference.empty()) return parse_url(whole + base.target());
+  if (reference.starts_with('?')) return parse_url((whole + base.path).append(reference));
+  const auto folder = base.path.substr(0, base.path.rfind('/') + 1);
+  return parse_url(whole.append(without_dots(folder + std::string(reference))));
 }
 
 base::result<host_port> parse_host_port(std::string_view text) {

@@ -32,6 +32,10 @@ struct url {
 /// byte, well-formed percent escapes, at most limits::url_bytes_max. Errors: malformed, too_large, unsupported (scheme).
 [[nodiscard]] base::result<url> parse_url(std::string_view text);
 
+/// What `reference` means in a document at `base` [RFC 3986 5.2]: absolute, or of a host, a path or a query only; a fragment is left out.
+/// Errors: those of parse_url.
+[[nodiscard]] base::result<url> resolve_url(const url& base, std::string_view reference);
+
 /// A host and a port as `--listen` takes them: "127.0.0.1:5004", "[::1]:0", "localhost:80"; port 0 is allowed here.
 struct host_port {
   std::string host; ///< without brackets

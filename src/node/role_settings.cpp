@@ -5,7 +5,7 @@ namespace ec::node {
 const std::vector<setting<actors::publish_config>>& publish_settings() {
   using c = actors::publish_config;
   static const std::vector<setting<c>> all = {
-    make_setting("input", "URL|FILE|-", "the broadcast: an HDHomeRun or HTTP URL, a TS file, or - for standard input", &c::input),
+    make_setting("input", "URL|FILE|-", "the broadcast: an HDHomeRun, HTTP, HLS, UDP or RTP URL, dvb:/dev/dvb/adapterN, a TS file, or - for standard input", &c::input),
     make_setting("stream-id", "ID", "name of the stream (default: of the broadcast, if the tuner's lineup says enough to know it, else made from the input)", &c::stream_id),
     make_setting("listen", "ADDR", "UDP address to serve on; port 0: any free one (0.0.0.0:4443)", &c::listen),
     make_setting("publish-manifests", "", "sign and publish manifests (false)", &c::publish_manifests),

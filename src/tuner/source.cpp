@@ -4,8 +4,10 @@
 #include <filesystem>
 
 #include "net/url.hpp"
+#include "tuner/internal/datagram_source.hpp"
 #include "tuner/internal/file_source.hpp"
 #include "tuner/internal/http_source.hpp"
+#include "tuner/internal/origin_source.hpp"
 #include "tuner/lineup.hpp"
 
 namespace ec::tuner {
@@ -53,6 +55,10 @@ std::string_view name(source_kind kind) {
   case source_kind::http: return "http";
   case source_kind::file: return "file";
   case source_kind::standard_input: return "stdin";
+  case source_kind::udp: return "udp";
+  case source_kind::rtp: return "rtp";
+  case source_kind::dvb: return "dvb";
+  case source_kind::hls: return "hls";
   }
   return "?";
 }
@@ -121,6 +127,26 @@ source_fault fault_of_answer(int status, std::string_view device_error, std::str
   return say(fault_kind::http_status, status >= 500 ? retry_advice::soon : retry_advice::never, "the server answers with an error");
 }
 
+namespace {
+
+/// `dvb:/dev/dvb/adapter0`: the adapter's recorder device gives what another program has tuned and selected.
+base::result<std::unique_ptr<source>> open_dvb(source_facts facts, const source_options& options) {
+  auto adapter = facts.spec.substr(4);
+  while (adapter.size() > 1 && adapter.back() == '/') adapter.pop_back();
+  if (adapter.empty() || adapter.front() != '/') return fail(errc::malformed, "write dvb:/dev/dvb/adapter0", facts.spec);
+  std::error_code ec;
+  if (!std::filesystem::is_directory(adapter, ec))
+    return fail(errc::not_found, "there is no such DVB adapter: is the receiver plugged in, and its driver loaded? /dev/dvb lists those that are there", adapter);
+  const auto recorder = adapter + "/dvr0";
+  if (!std::filesystem::exists(recorder, ec)) return fail(errc::not_found, "this adapter has no recorder device", recorder);
+  facts.kind = source_kind::dvb;
+  facts.device = std::filesystem::path(adapter).filename().string();
+  facts.live = true;
+  return internal::make_file_source(std::move(facts), recorder, options);
+}
+
+} // namespace
+
 base::error source::down(source_fault fault) {
   if (!fault_) fault_ = std::move(fault);
   return error_of(*fault_);
@@ -133,7 +159,15 @@ base::result<std::unique_ptr<source>> open_source(std::string_view spec, const s
   facts.spec = spec;
   if (spec == "-") {
     facts.kind = source_kind::standard_input;
-    return internal::make_file_source(std::move(facts), options);
+    return internal::make_file_source(std::move(facts), {}, options);
+  }
+  if (spec.starts_with("dvb:")) return open_dvb(std::move(facts), options);
+  if (spec.starts_with("udp://") || spec.starts_with("rtp://")) {
+    EC_TRY(const auto address, internal::parse_datagram_address(spec));
+    facts.kind = address.rtp ? source_kind::rtp : source_kind::udp;
+    facts.device = address.text();
+    facts.live = true;
+    return internal::make_datagram_source(std::move(facts), address, options);
   }
   if (spec.find("://") == std::string_view::npos) {
     std::error_code ec;
@@ -142,7 +176,7 @@ base::result<std::unique_ptr<source>> open_source(std::string_view spec, const s
     if (std::filesystem::is_directory(path, ec)) return fail(errc::invalid_argument, "this is a folder, not a file", std::string(spec));
     facts.kind = source_kind::file;
     facts.device = path.filename().string();
-    return internal::make_file_source(std::move(facts), options);
+    return internal::make_file_source(std::move(facts), std::string(spec), options);
   }
   constexpr std::string_view own_scheme = "hdhomerun://";
   std::string text(spec);
@@ -159,6 +193,12 @@ base::result<std::unique_ptr<source>> open_source(std::string_view spec, const s
   facts.device = from.authority();
   facts.channel = channel ? *channel : from.path;
   facts.live = true;
+  if (!channel && from.path.ends_with(".m3u8")) {
+    facts.kind = source_kind::hls;
+    facts.live = false; // what it gives waits for its reader
+    facts.url = from;
+    return internal::make_origin_source(std::move(facts), std::move(from), options);
+  }
   const auto transcode = net::query_value(from.query, "transcode");
   facts.transcoded = transcode && *transcode != "none";
   facts.url = from;

@@ -12,7 +12,7 @@
 
 namespace ec::tuner {
 
-enum class source_kind { hdhomerun, http, file, standard_input };
+enum class source_kind { hdhomerun, http, file, standard_input, udp, rtp, dvb, hls };
 
 /// Why a source gives nothing more.
 enum class fault_kind {
@@ -55,12 +55,12 @@ source_fault fault_of_answer(int status, std::string_view device_error, std::str
 /// What is known of a source before a byte is read: the fields of a source-scoped stream id.
 struct source_facts {
   source_kind kind = source_kind::file;
-  std::string device;  ///< "host:port" or the file's name; empty for standard input
-  std::string channel; ///< "5.1" of an HDHomeRun; the URL's path for http; else empty
+  std::string device;  ///< "host:port", "group:port" of datagrams, or the file's name; empty for standard input
+  std::string channel; ///< "5.1" of an HDHomeRun; the URL's path for http and hls; else empty
   std::string spec;    ///< as given
   bool live = false;   ///< real time decides the pace: a slow reader loses; otherwise the source waits for its reader
   bool transcoded = false;     ///< the device was asked to code it anew: not the station's bytes
-  std::optional<net::url> url; ///< of http and hdhomerun
+  std::optional<net::url> url; ///< of http, hls and hdhomerun
 };
 
 /// A stream of TS bytes from anywhere. One thread reads; `stop` may be called from any thread. It connects at the first
@@ -76,6 +76,8 @@ public:
   virtual void stop() = 0;
 
   const source_facts& facts() const { return facts_; }
+  /// True if something is known to be missing right in front of the bytes that the last `read` gave.
+  bool gap_before() const { return gap_; }
   /// Set once `read` has failed.
   const std::optional<source_fault>& fault() const { return fault_; }
 
@@ -83,10 +85,13 @@ protected:
   explicit source(source_facts facts) : facts_(std::move(facts)) {}
   /// Remembers the fault and makes the error that `read` returns.
   base::error down(source_fault fault);
+  /// What `gap_before` says of the bytes that `read` is about to give.
+  void mark_gap(bool gap) { gap_ = gap; }
 
 private:
   source_facts facts_;
   std::optional<source_fault> fault_;
+  bool gap_ = false;
 };
 
 /// The fastest that a file may be played, times real time.
@@ -100,8 +105,9 @@ struct source_options {
 };
 
 /// Reads what `--input` takes: `http://host:5004/auto/v5.1[?duration=S]`, `http://host:5004/tuner1/v5.1`,
-/// `hdhomerun://host/auto/v5.1` (port 5004), `hdhomerun://host/v5.1` (the same), any other http(s) URL of a transport stream, a
-/// file path, `-` for standard input. Does not connect or open yet, but a path that does not exist is an error at once.
+/// `hdhomerun://host/auto/v5.1` (port 5004), `hdhomerun://host/v5.1` (the same), any other http(s) URL of a transport stream, or of a media
+/// playlist of such segments (its path ends with .m3u8), `udp://[SENDER]@GROUP:PORT[?iface=ADDRESS]` and `rtp://` likewise, `dvb:/dev/dvb/adapterN` that
+/// another program tunes, a file path, `-` for standard input. Does not connect or open yet, but a path that does not exist is an error at once.
 /// Errors: malformed, unsupported, not_found, invalid_argument (pace).
 [[nodiscard]] base::result<std::unique_ptr<source>> open_source(std::string_view spec, const source_options& options = {});
 

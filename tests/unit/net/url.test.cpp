@@ -21,6 +21,22 @@ TEST_CASE("port and path have defaults") {
   CHECK(net::parse_url("http://example.org?a=b").value() == net::url{"http", "example.org", 80, "/", "a=b"});
 }
 
+TEST_CASE("a reference is resolved as RFC 3986 5.4 shows") {
+  const auto base = net::parse_url("http://a/b/c/d;p?q").value();
+  for (const auto& [reference, wanted] : {std::pair{"g", "/b/c/g"}, {"./g", "/b/c/g"}, {"g/", "/b/c/g/"}, {"/g", "/g"}, {"?y", "/b/c/d;p?y"}, {"g?y", "/b/c/g?y"},
+         {"#s", "/b/c/d;p?q"}, {"g#s", "/b/c/g"}, {";x", "/b/c/;x"}, {"", "/b/c/d;p?q"}, {".", "/b/c/"}, {"./", "/b/c/"}, {"..", "/b/"}, {"../", "/b/"}, {"../g", "/b/g"},
+         {"../..", "/"}, {"../../g", "/g"}, {"../../../g", "/g"}, {"/./g", "/g"}, {"/../g", "/g"}, {"g.", "/b/c/g."}, {".g", "/b/c/.g"}, {"g..", "/b/c/g.."}, {"./../g", "/b/g"},
+         {"./g/.", "/b/c/g/"}, {"g/./h", "/b/c/g/h"}, {"g/../h", "/b/c/h"}, {"g?y/./x", "/b/c/g?y/./x"}, {"g?y/../x", "/b/c/g?y/../x"}}) {
+    const auto got = net::resolve_url(base, reference);
+    REQUIRE_MESSAGE(got.has_value(), reference);
+    CHECK_MESSAGE(got.value().text() == "http://a:80" + std::string(wanted), reference);
+  }
+  CHECK(net::resolve_url(base, "https://b:8/x").value().text() == "https://b:8/x");
+  CHECK(net::resolve_url(base, "//b/x").value().text() == "http://b:80/x");
+  CHECK(net::resolve_url(base, "ftp://g/h").error().code == ec::base::errc::unsupported);
+  CHECK_FALSE(net::resolve_url(base, "a b").has_value());
+}
+
 TEST_CASE("an IPv6 host stands in brackets") {
   const auto got = net::parse_url("http://[2001:DB8::1]:8080/x");
   REQUIRE(got.has_value());
