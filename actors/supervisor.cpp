@@ -63,7 +63,7 @@ private:
     if (!normal && !stopping_) {
       end_children(caf::exit_reason::kill);
       children_.clear();
-      fault(to_text(down.reason));
+      fault(to_text(down.reason), hint_of(down.reason));
       return;
     }
     if (leaving_) {
@@ -77,13 +77,14 @@ private:
     if (children_.empty()) quit();
   }
 
-  void fault(const std::string& why) {
+  void fault(const std::string& why, std::string_view hint = {}) {
     if (clock().now() - started_ > spec_.steady_after) backoff_ = spec_.backoff_first;
     ++restarts_;
+    const auto wait = hint == "never" ? spec_.backoff_max : std::max(backoff_, hint == "patiently" ? spec_.backoff_patient : backoff_);
     base::log::warn("supervisor", "branch-down",
-      {{"branch", spec_.name}, {"reason", why}, {"restarts", restarts_}, {"retry_ms", backoff_.count()}});
-    send(observer_, report{"branch-down", {{"branch", spec_.name}, {"reason", why}, {"retry_ms", int64_t{backoff_.count()}}}});
-    delayed_send(this, backoff_, start_atom::value);
+      {{"branch", spec_.name}, {"reason", why}, {"restarts", restarts_}, {"retry_ms", wait.count()}});
+    send(observer_, report{"branch-down", {{"branch", spec_.name}, {"reason", why}, {"retry_ms", int64_t{wait.count()}}}});
+    delayed_send(this, wait, start_atom::value);
     backoff_ = std::min(backoff_ * 2, spec_.backoff_max);
   }
 
@@ -99,8 +100,15 @@ private:
     for (const auto& child : children_) send_exit(child, reason);
   }
 
+  /// What a reason of ours says about trying again, behind its text.
+  static std::string hint_of(const caf::error& why) {
+    if (why.category() == caf::atom("system") && why.context().match_elements<std::string, std::string>()) return why.context().get_as<std::string>(1);
+    return {};
+  }
+
   std::string to_text(const caf::error& why) {
-    // Our own reasons carry one string for people; CAF's spelling of the rest is fine.
+    // Our own reasons carry one string for people, perhaps a hint behind it; CAF's spelling of the rest is fine.
+    if (why.category() == caf::atom("system") && why.context().match_elements<std::string, std::string>()) return why.context().get_as<std::string>(0);
     if (why.category() == caf::atom("system") && why.context().match_elements<std::string>()) return why.context().get_as<std::string>(0);
     return system().render(why);
   }

@@ -42,6 +42,9 @@ struct branch_spec {
   bool ends_with_first = false;
   std::chrono::milliseconds backoff_first{250};
   std::chrono::milliseconds backoff_max{10'000};
+  /// The shortest wait after a reason that says "patiently": somebody else must act first. After one that says "never" it is backoff_max: what
+  /// looks wrong for good may be put right while we wait.
+  std::chrono::milliseconds backoff_patient{1000};
   std::chrono::milliseconds steady_after{30'000}; ///< a branch that ran this long starts again with the first back-off
 };
 

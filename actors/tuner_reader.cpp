@@ -11,7 +11,7 @@ constexpr std::chrono::milliseconds read_wait{100};
 class tuner_reader final : public tuner_reader_actor::base {
 public:
   tuner_reader(caf::actor_config& cfg, tuner_reader_config config, chunker_actor next, observer_actor observer) :
-    tuner_reader_actor::base(cfg), config_(std::move(config)), edge_(config_.edge, std::move(next), {"tuner_reader-chunker", std::move(observer)}) {
+    tuner_reader_actor::base(cfg), config_(std::move(config)), edge_(config_.edge, std::move(next), {"tuner_reader-chunker", observer}), observer_(std::move(observer)) {
     edge_.on_room([this] {
       if (paused_ && !edge_.full()) {
         paused_ = false;
@@ -29,7 +29,10 @@ public:
     };
   }
 
-  void on_exit() override { edge_.release(this); }
+  void on_exit() override {
+    edge_.release(this);
+    observer_ = nullptr;
+  }
 
 private:
   void read() {
@@ -52,6 +55,9 @@ private:
       return;
     }
     if (!got.value().empty()) {
+      if (std::exchange(config_.history->down, false))
+        send(observer_, report{"input-restored", {{"input", config_.input}, {"faults", config_.history->all}}});
+      if (source_->gap_before()) gap_ = true;
       // Each burst is a group of its own: a live edge that is full loses the oldest burst, and the chunker is told.
       edge_.push(this, ts_burst{std::move(got).value(), gap_, false}, ++bursts_);
       gap_ = false;
@@ -84,13 +90,27 @@ private:
   }
 
   void fault(const base::error& why) {
-    base::log::warn("tuner_reader", "source-fault", {{"input", config_.input}, {"reason", why.message()}});
+    // What cannot be opened has no fault of its own.
+    const auto said = source_ && source_->fault() ? *source_->fault()
+      : tuner::source_fault{.kind = tuner::fault_kind::unreadable, .retry = tuner::retry_advice::soon, .http_status = 0, .device_code = 0, .text = why.message()};
+    const auto kind = std::string(tuner::name(said.kind));
+    const auto retry = std::string(tuner::name(said.retry));
+    auto& history = *config_.history;
+    history.down = true;
+    ++history.all;
+    const auto count = ++history.faults[kind];
+    base::log::warn("tuner_reader", "input-fault", {{"input", config_.input}, {"kind", kind}, {"retry", retry}, {"count", count}, {"reason", why.message()}});
+    report told{"input-fault", {{"input", config_.input}, {"kind", kind}, {"retry", retry}, {"count", count}, {"reason", why.message()}}};
+    if (said.http_status != 0) told.fields.emplace_back("http_status", said.http_status);
+    if (said.device_code != 0) told.fields.emplace_back("device_code", said.device_code);
+    send(observer_, std::move(told));
     source_.reset();
-    quit(caf::make_error(caf::sec::runtime_error, why.message()));
+    quit(caf::make_error(caf::sec::runtime_error, why.message(), retry));
   }
 
   tuner_reader_config config_;
   edge<ts_burst, chunker_actor> edge_;
+  observer_actor observer_;
   std::unique_ptr<tuner::source> source_;
   base::mono_time started_;
   uint64_t bursts_ = 0;

@@ -208,7 +208,7 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
 
   branch_spec tuner;
   tuner.name = "source " + config.input;
-  tuner.start = [config, on = plan.on, chunker, policy, observer](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+  tuner.start = [config, on = plan.on, chunker, policy, observer, history = std::make_shared<input_history>()](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
     tuner_reader_config reader;
     reader.input = config.input;
     reader.source.pace = config.pace;
@@ -217,6 +217,7 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
     reader.edge = {.window = edge_window, .waiting = 256, .policy = policy};
     reader.open = on.open_source;
     reader.idle = on.source_idle;
+    reader.history = history;
     return std::vector{caf::actor_cast<caf::actor>(spawn_tuner_reader(s, std::move(reader), chunker, observer, on.blocking))};
   };
   tuner.stop = [chunker](const std::vector<caf::actor>& running) {

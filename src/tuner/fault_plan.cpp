@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 namespace ec::tuner {
 namespace {
@@ -23,6 +24,11 @@ constexpr std::array<kind_row, played_fault_count> kinds{{
   {played_fault::reset, "reset", milliseconds(0)},
   {played_fault::http_503, "http-503", milliseconds(3000)},
   {played_fault::content_type, "content-type", milliseconds(3000)},
+  {played_fault::busy, "busy", milliseconds(3000)},
+  {played_fault::no_signal, "no-signal", milliseconds(3000)},
+  {played_fault::content_protected, "content-protected", milliseconds(3000)},
+  {played_fault::unknown_channel, "unknown-channel", milliseconds(3000)},
+  {played_fault::reboot, "reboot", milliseconds(8000)},
   {played_fault::garbage, "garbage", milliseconds(500)},
   {played_fault::fade, "fade", milliseconds(4000)},
   {played_fault::pmt_version, "pmt-version", milliseconds(0)},
@@ -55,6 +61,16 @@ std::string print_time(milliseconds time) {
       return std::to_string(time.count() / row->ms) + std::string(row->name);
   return {}; // the unit of 1 ms divides all
 }
+
+/// Faults by which streams end, and what is said to who asks for another.
+constexpr std::array<std::pair<played_fault, fault_plan::answer>, 6> refusals{{
+  {played_fault::http_503, fault_plan::answer::status_503},
+  {played_fault::content_type, fault_plan::answer::page},
+  {played_fault::busy, fault_plan::answer::busy},
+  {played_fault::no_signal, fault_plan::answer::no_signal},
+  {played_fault::content_protected, fault_plan::answer::content_protected},
+  {played_fault::unknown_channel, fault_plan::answer::unknown_channel},
+}};
 
 const kind_row& row_of(played_fault kind) {
   return kinds[static_cast<size_t>(kind)];
@@ -99,16 +115,20 @@ std::string print_fault(const planned_fault& fault) {
 }
 
 fault_plan::answer fault_plan::answers(nanoseconds at) const {
-  if (under_way(played_fault::http_503, at)) return answer::status_503;
-  return under_way(played_fault::content_type, at) ? answer::page : answer::stream;
+  for (const auto& [kind, says] : refusals)
+    if (under_way(kind, at)) return says;
+  if (rebooting(at)) return answer::status_503; // of the last moment in which somebody still listens
+  return answer::stream;
 }
 
 uint64_t fault_plan::ends(nanoseconds at) const {
-  return resets(at) + begun(played_fault::http_503, at) + begun(played_fault::content_type, at);
+  uint64_t out = resets(at);
+  for (const auto& [kind, says] : refusals) out += begun(kind, at);
+  return out;
 }
 
 uint64_t fault_plan::resets(nanoseconds at) const {
-  return begun(played_fault::reset, at);
+  return begun(played_fault::reset, at) + begun(played_fault::reboot, at);
 }
 
 std::optional<double> fault_plan::under_way(played_fault kind, nanoseconds at) const {

@@ -19,6 +19,11 @@ enum class played_fault : uint8_t {
   reset,           ///< every stream breaks off in the middle of a packet
   http_503,        ///< streams end, new requests are answered 503 and nothing more
   content_type,    ///< streams end, new requests are answered 200 with a page for a browser
+  busy,            ///< streams end, new requests are answered 805: all tuners in use
+  no_signal,       ///< streams end, new requests are answered 807: no video data
+  content_protected, ///< streams end, new requests are answered 811
+  unknown_channel, ///< streams end, new requests are answered 801, as while a device scans
+  reboot,          ///< every stream breaks off, and nobody listens on the device's ports
   // The signal
   garbage,         ///< random bytes in place of packets, and not a whole number of them
   fade,            ///< more and more packets are lost or damaged
@@ -29,7 +34,7 @@ enum class played_fault : uint8_t {
   encoder_restart, ///< the clock jumps back
   stt_wrong,       ///< broadcast time (STT, TDT, TOT) is ahead from then on
 };
-inline constexpr size_t played_fault_count = 11;
+inline constexpr size_t played_fault_count = 16;
 
 /// As written: "stall", "http-503".
 std::string_view name(played_fault kind);
@@ -38,7 +43,7 @@ std::string_view name(played_fault kind);
 struct planned_fault {
   played_fault kind = played_fault::stall;
   std::chrono::milliseconds at{0};
-  /// stall, http-503, content-type, garbage, fade: how long. encoder-restart: how far back. stt-wrong: how far ahead. Others: 0.
+  /// Of the connection (but reset), garbage, fade: how long. encoder-restart: how far back. stt-wrong: how far ahead. Others: 0.
   std::chrono::milliseconds amount{0};
   friend bool operator==(const planned_fault&, const planned_fault&) = default;
 };
@@ -56,10 +61,11 @@ public:
   explicit fault_plan(std::vector<planned_fault> faults) : faults_(std::move(faults)) {}
 
   /// What a request for a stream is answered.
-  enum class answer : uint8_t { stream, status_503, page };
+  enum class answer : uint8_t { stream, status_503, page, busy, no_signal, content_protected, unknown_channel };
 
   bool empty() const { return faults_.empty(); }
   std::span<const planned_fault> faults() const { return faults_; }
+  bool rebooting(std::chrono::nanoseconds at) const { return under_way(played_fault::reboot, at).has_value(); }
   bool silent(std::chrono::nanoseconds at) const { return under_way(played_fault::stall, at).has_value(); }
   answer answers(std::chrono::nanoseconds at) const;
   /// How often all streams were ended up to that moment, and how many of these times in the middle of a packet.

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <thread>
 
+#include "base/clock.hpp"
 #include "net/http_server.hpp"
 #include "net/url.hpp"
 #include "tuner/internal/control_server.hpp"
@@ -90,8 +92,12 @@ struct simulator::state {
   std::shared_ptr<tuner_bank> bank;
   std::shared_ptr<shared_counters> counters = std::make_shared<shared_counters>();
   std::atomic<bool> no_signal{false};
-  std::unique_ptr<net::http_server> server;
+  std::mutex starting; ///< held until `address` is known
+  std::unique_ptr<net::http_server> server; ///< none while the device reboots
+  std::string address;                      ///< of the server, before and after
+  uint16_t port = 0;
   std::unique_ptr<internal::control_server> control;
+  std::string control_address;
 
   static net::http_response document(std::string body) {
     net::http_response out;
@@ -114,10 +120,45 @@ struct simulator::state {
     if (const auto host = request.headers.find("Host"))
       if (const auto parsed = net::parse_url("http://" + std::string(*host) + "/"); parsed && parsed.value().path == "/")
         return parsed.value().authority();
-    return server->address();
+    return address;
+  }
+
+  /// Binds at `listen`. The server answers from its first moment on.
+  base::result<void> open_documents(const std::string& listen) {
+    EC_TRY(server, net::http_server::start({.listen = listen}, [this](const net::http_request& request) { return answer(request); }));
+    return base::ok();
+  }
+
+  base::result<void> open_control(const std::string& listen) {
+    internal::control_device_config device;
+    device.device_id = config.device_id;
+    device.model_number = config.model_number;
+    device.firmware_version = firmware_version;
+    for (const auto& number : order) device.feeds.push_back(feeds.at(number));
+    device.tuners = bank;
+    device.no_signal = [this] { return no_signal.load(); };
+    auto opened = internal::control_server::start(listen, address, std::move(device));
+    if (!opened) return fail(opened.error().code, "control port: " + opened.error().text, opened.error().about);
+    control = std::move(opened).value();
+    control_address = control->address();
+    return base::ok();
+  }
+
+  /// Takes the device off the network, or brings it back at the same ports; false if that did not succeed, and is to be tried again.
+  bool reboot(bool down) {
+    if (down) {
+      control.reset();
+      // Streams that are breaking off are to end so, not in good order with the server.
+      for (const auto until = base::mono_now() + milliseconds(1000); bank->in_use() > 0 && base::mono_now() < until;) std::this_thread::sleep_for(milliseconds(1));
+      server.reset();
+      return true;
+    }
+    if (!server && !open_documents(address)) return false;
+    return control_address.empty() || control || open_control(control_address);
   }
 
   net::http_response answer(const net::http_request& request) {
+    { const std::lock_guard wait(starting); }
     ++counters->requests;
     const auto here = "http://" + own_address(request);
     if (request.path == "/discover.json") {
@@ -201,13 +242,19 @@ struct simulator::state {
       duration = std::chrono::seconds(seconds);
     }
     if (no_signal) return refuse(503, "807 No Video Data");
-    if (const auto says = found->second->answers(); says == fault_plan::answer::status_503) {
-      return refuse(503, "");
-    } else if (says == fault_plan::answer::page) {
+    switch (found->second->answers()) {
+    case fault_plan::answer::stream: break;
+    case fault_plan::answer::status_503: return refuse(503, "");
+    case fault_plan::answer::busy: return refuse(503, "805 All Tuners In Use");
+    case fault_plan::answer::no_signal: return refuse(503, "807 No Video Data");
+    case fault_plan::answer::content_protected: return refuse(503, "811 Content Protection Required");
+    case fault_plan::answer::unknown_channel: return refuse(404, "801 Unknown Channel");
+    case fault_plan::answer::page: {
       net::http_response page;
       page.headers = {{"Server", "HDHomeRun/1.0"}, {"Connection", "close"}, {"Content-Type", "text/html; charset=\"utf-8\""}};
       page.body = base::bytes::copy("<html><body>The device is being updated.</body></html>\n");
       return page;
+    }
     }
     if (request.method == "HEAD") {
       auto out = refuse(200, "");
@@ -249,42 +296,33 @@ base::result<std::unique_ptr<simulator>> simulator::start(simulator_config confi
   }
   config.channels.clear();
   s->config = std::move(config);
-  // The server answers from its first moment on and the handler needs `server`: hold requests until it is set.
-  auto ready = std::make_shared<std::mutex>();
-  auto* self = s.get();
+  // The first requests may come before its address is known here: they wait for it.
   {
-    const std::lock_guard hold(*ready);
-    EC_TRY(s->server, net::http_server::start({.listen = s->config.listen}, [self, ready](const net::http_request& request) {
-      { const std::lock_guard wait(*ready); }
-      return self->answer(request);
-    }));
+    const std::lock_guard hold(s->starting);
+    EC_TRYV(s->open_documents(s->config.listen));
+    s->address = s->server->address();
+    s->port = s->server->port();
   }
   if (!s->config.control.empty()) {
-    internal::control_device_config device;
-    device.device_id = s->config.device_id;
-    device.model_number = s->config.model_number;
-    device.firmware_version = firmware_version;
-    for (const auto& number : s->order) device.feeds.push_back(s->feeds.at(number));
-    device.tuners = s->bank;
-    device.no_signal = [self] { return self->no_signal.load(); };
-    auto control = internal::control_server::start(s->config.control, s->server->address(), std::move(device));
-    if (!control) return fail(control.error().code, "control port: " + control.error().text, control.error().about);
-    s->control = std::move(control).value();
+    EC_TRYV(s->open_control(s->config.control));
   }
-  for (auto& [number, f] : s->feeds) f->start();
+  for (const auto& number : s->order) {
+    const bool first = number == s->order.front();
+    s->feeds.at(number)->start(first ? [self = s.get()](bool down) { return self->reboot(down); } : std::function<bool(bool)>());
+  }
   return std::unique_ptr<simulator>(new simulator(std::move(s)));
 }
 
 uint16_t simulator::port() const {
-  return state_->server->port();
+  return state_->port;
 }
 
 const std::string& simulator::address() const {
-  return state_->server->address();
+  return state_->address;
 }
 
 std::string simulator::control_address() const {
-  return state_->control ? state_->control->address() : std::string();
+  return state_->control_address;
 }
 
 void simulator::play(simulator_trouble trouble) {
@@ -307,8 +345,8 @@ std::string simulator::broken() const {
 }
 
 void simulator::stop() {
+  for (auto& [number, f] : state_->feeds) f->stop(); // first: a reboot is played by a feed
   if (state_->control) state_->control->stop();
-  for (auto& [number, f] : state_->feeds) f->stop();
   if (state_->server) state_->server->stop();
 }
 

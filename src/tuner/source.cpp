@@ -38,6 +38,7 @@ base::error error_of(const source_fault& f) {
   case fault_kind::busy: return {errc::busy, f.text, {}};
   case fault_kind::unknown_channel: return {errc::not_found, f.text, {}};
   case fault_kind::no_signal:
+  case fault_kind::content_protected:
   case fault_kind::refused_content:
   case fault_kind::http_status: return {errc::refused, f.text, {}};
   case fault_kind::stalled: return {errc::timeout, f.text, {}};
@@ -70,6 +71,7 @@ std::string_view name(fault_kind kind) {
   case fault_kind::busy: return "busy";
   case fault_kind::no_signal: return "no-signal";
   case fault_kind::unknown_channel: return "unknown-channel";
+  case fault_kind::content_protected: return "content-protected";
   case fault_kind::refused_content: return "refused-content";
   case fault_kind::unreachable: return "unreachable";
   case fault_kind::stalled: return "stalled";
@@ -117,7 +119,7 @@ source_fault fault_of_answer(int status, std::string_view device_error, std::str
   case 806: return say(fault_kind::no_signal, retry_advice::patiently, "the device cannot tune to this channel");
   case 807: return say(fault_kind::no_signal, retry_advice::patiently, "no video comes on this channel: check antenna and signal");
   case 809: return say(fault_kind::busy, retry_advice::patiently, "the device serves as many clients as it may");
-  case 811: return say(fault_kind::refused_content, retry_advice::never, "the channel is content-protected and is not streamed");
+  case 811: return say(fault_kind::content_protected, retry_advice::never, "the channel is content-protected and is not streamed");
   case 808:
   case 810: return say(fault_kind::refused_content, retry_advice::patiently, "the device's recorder failed");
   default: break;

@@ -21,7 +21,8 @@ enum class fault_kind {
   busy,            ///< all tuners are in use, or this one is (803, 804, 805, 809, a bare 503)
   no_signal,       ///< tuned, but nothing came (806, 807)
   unknown_channel, ///< the device does not have it (801, 404)
-  refused_content, ///< the device will not send it (802, 808, 810, 811)
+  content_protected, ///< the device will not send it to anybody (811)
+  refused_content, ///< the device will not send it so, or cannot (802, 808, 810)
   unreachable,     ///< refused, no route, host unknown, reset
   stalled,         ///< connected, and then silence
   http_status,     ///< any other status

@@ -369,6 +369,79 @@ TEST_CASE("a reader of a file hands on every byte, pauses while nobody takes the
   CHECK(bench.log->count("edge-lost") == 0);
 }
 
+namespace {
+
+/// Gives its bursts, of which some are marked, and then fails.
+class scripted_source final : public tuner::source {
+public:
+  struct burst {
+    std::string text;
+    bool gap = false;
+  };
+  scripted_source(std::vector<burst> bursts, tuner::source_fault end) : tuner::source(facts_of_test()), bursts_(std::move(bursts)), end_(std::move(end)) {}
+  base::result<base::bytes> read(std::chrono::milliseconds) override {
+    if (next_ == bursts_.size()) return base::fail(down(end_));
+    mark_gap(bursts_[next_].gap);
+    return base::bytes::copy(bursts_[next_++].text);
+  }
+  void stop() override {}
+
+private:
+  static tuner::source_facts facts_of_test() {
+    tuner::source_facts out;
+    out.kind = tuner::source_kind::rtp;
+    out.live = true;
+    return out;
+  }
+  std::vector<burst> bursts_;
+  size_t next_ = 0;
+  tuner::source_fault end_;
+};
+
+} // namespace
+
+TEST_CASE("a reader hands on the marks of its source, says how it failed and how often, and that it is back") {
+  test::actor_bench bench;
+  const auto to = bench.sink<ts_burst>();
+  actors::tuner_reader_config config;
+  config.input = "rtp://@239.1.1.1:5000";
+  const tuner::source_fault busy{.kind = tuner::fault_kind::busy, .retry = tuner::retry_advice::patiently, .http_status = 503, .device_code = 805, .text = "all tuners are in use"};
+  std::vector<std::vector<scripted_source::burst>> scripts{{}, {}, {{"a"}, {"b", true}, {"c"}}};
+  config.open = [&](std::string_view, const tuner::source_options&) -> base::result<std::unique_ptr<tuner::source>> {
+    auto script = std::move(scripts.front());
+    scripts.erase(scripts.begin());
+    return std::make_unique<scripted_source>(std::move(script), busy);
+  };
+  const auto read = [&] {
+    const auto end = bench.watch(
+      bench.own(actors::spawn_tuner_reader(bench.sys, config, to.as<actors::chunker_actor>(), bench.observer, actors::placement::shared)));
+    bench.advance(0ms);
+    REQUIRE(end->ended);
+    CHECK(end->reason.context().match_elements<std::string, std::string>());
+    CHECK(end->reason.context().get_as<std::string>(1) == "patiently");
+  };
+  read();
+  read();
+  CHECK(bench.log->count("input-restored") == 0);
+  read();
+  REQUIRE(to.taken->items.size() == 3);
+  CHECK(to.taken->items[0].gap);
+  CHECK(to.taken->items[1].gap);
+  CHECK_FALSE(to.taken->items[2].gap);
+  const auto faults = bench.log->all("input-fault");
+  REQUIRE(faults.size() == 3);
+  for (size_t i = 0; i < faults.size(); ++i) {
+    CHECK(test::text_of(faults[i], "kind") == "busy");
+    CHECK(test::text_of(faults[i], "retry") == "patiently");
+    CHECK(test::text_of(faults[i], "reason") == "all tuners are in use");
+    CHECK(test::int_of(faults[i], "count") == static_cast<int64_t>(i + 1));
+    CHECK(test::int_of(faults[i], "device_code") == 805);
+    CHECK(test::int_of(faults[i], "http_status") == 503);
+  }
+  REQUIRE(bench.log->count("input-restored") == 1);
+  CHECK(test::int_of(bench.log->all("input-restored").front(), "faults") == 2);
+}
+
 TEST_CASE("a reader whose source is not there ends with the reason, for its supervisor") {
   test::actor_bench bench;
   const auto to = bench.sink<ts_burst>();

@@ -13,19 +13,23 @@ namespace {
 /// Runs until it is told how to end.
 class child final : public caf::event_based_actor {
 public:
-  child(caf::actor_config& cfg, bool obeys) : caf::event_based_actor(cfg), obeys_(obeys) {}
+  child(caf::actor_config& cfg, bool obeys, std::string hint = {}) : caf::event_based_actor(cfg), obeys_(obeys), hint_(std::move(hint)) {}
   caf::behavior make_behavior() override {
     return {
       [this](actors::stop_atom) {
         if (obeys_) quit();
       },
       [this](actors::tick_atom) { quit(); },
-      [this](actors::retry_atom) { quit(caf::make_error(caf::sec::runtime_error, std::string("it broke"))); },
+      [this](actors::retry_atom) {
+        quit(hint_.empty() ? caf::make_error(caf::sec::runtime_error, std::string("it broke"))
+                           : caf::make_error(caf::sec::runtime_error, std::string("it broke"), hint_));
+      },
     };
   }
 
 private:
   bool obeys_;
+  std::string hint_;
 };
 
 struct branch_bench : test::actor_bench {
@@ -37,7 +41,7 @@ struct branch_bench : test::actor_bench {
       starts.push_back(now());
       if (refuse) return base::fail(base::errc::io, "no device");
       running.clear();
-      for (size_t i = 0; i < size; ++i) running.push_back(own(s.spawn<child>(obeys)));
+      for (size_t i = 0; i < size; ++i) running.push_back(own(s.spawn<child>(obeys, hint)));
       return running;
     };
     return spec;
@@ -58,6 +62,7 @@ struct branch_bench : test::actor_bench {
   std::vector<caf::actor> running;
   bool refuse = false;
   bool obeys = true;
+  std::string hint;
   actors::supervisor_actor supervisor;
   std::shared_ptr<test::ending> end;
 };
@@ -101,6 +106,23 @@ TEST_CASE("the back-off doubles up to its cap, and a branch that ran long begins
   bench.advance(30'001ms);
   bench.crash();
   CHECK(bench.retries() == std::vector<int64_t>{250, 500, 1000, 1000, 1000, 250});
+}
+
+TEST_CASE("a reason may ask for patience, and one that is wrong for good waits longest at once") {
+  branch_bench bench;
+  auto spec = bench.branch();
+  spec.backoff_first = 250ms;
+  spec.backoff_max = 10s;
+  spec.backoff_patient = 1s;
+  bench.hint = "patiently";
+  bench.supervise(std::move(spec));
+  for (const auto* next : {"never", "soon", "patiently", ""}) {
+    bench.hint = next; // of the child that is started next
+    bench.crash();
+    bench.advance(10s);
+  }
+  CHECK(bench.retries() == std::vector<int64_t>{1000, 10'000, 1000, 2000});
+  for (const auto& r : bench.log->all("branch-down")) CHECK(test::text_of(r, "reason") == "it broke");
 }
 
 TEST_CASE("a part that fails while its branch is being stopped takes the others with it") {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Faults of the tuner, of its signal and of its station, in a mesh of real processes: each is marked, counted and over, and HLS goes on.
 
-usage: tuner_faults.py EC_NODE connection | signal | station | restart
+usage: tuner_faults.py EC_NODE connection | device | reboot | signal | station | restart
 """
 import sys
 
@@ -12,7 +12,7 @@ SPEED = 4  # the broadcast runs so many times faster than the clock; the times o
 
 
 def text_of(event):
-    return event.get("reason", "") + event.get("text", "")
+    return event.get("reason", "") + event.get("text", "") + (f" kind={event['kind']}" if "kind" in event else "")
 
 
 # Fault, and what the leader says of it: the event and a part of its text (any of these); whether the playlist may have a discontinuity for it.
@@ -23,6 +23,15 @@ GROUPS = {
         ("reset@26s", ("branch-down", "the connection broke"), True),
         ("http-503@36s:5s", ("branch-down", "says no more than 503"), True),
         ("content-type@54s:12s", ("branch-down", "text/html"), True),
+    ],
+    "device": [
+        ("busy@14s:6s", ("input-fault", "kind=busy", "805"), True),
+        ("no-signal@30s:12s", ("input-fault", "kind=no-signal", "807"), True),
+    ],
+    "reboot": [
+        ("reboot@14s:4s", ("input-fault", "not reachable"), True),
+        # Asked for again after ten seconds.
+        ("unknown-channel@28s:12s", ("input-fault", "kind=unknown-channel"), True),
     ],
     "signal": [
         ("garbage@14s", ("resync", "skipped_bytes"), True),

@@ -57,16 +57,21 @@ TEST_CASE("a leader with a certificate of its owner's makes its state folder, or
   CHECK(refused.error().about == "--state-dir");
 }
 
-TEST_CASE("a tuner without a signal is asked again after longer and longer waits, until it has one") {
+TEST_CASE("a tuner without a signal is left alone for a second each time, and asked again until it has one") {
   test::topology_bench bench;
   bench.tuner().play(tuner::simulator_trouble::no_signal);
   const auto leader = bench.leader(bench.publish("leader"));
   REQUIRE_MESSAGE(leader->log().wait(branch_down("source "), 2), leader->log().text());
   const auto down = leader->log().all("branch-down");
-  CHECK(test::int_of(down[0], "retry_ms") == 250);
-  CHECK(test::int_of(down[1], "retry_ms") == 500);
+  CHECK(test::int_of(down[0], "retry_ms") == 1000);
+  CHECK(test::int_of(down[1], "retry_ms") == 1000); // twice 250 is not longer
+  const auto faults = leader->log().all("input-fault");
+  REQUIRE(faults.size() >= 2);
+  CHECK(test::text_of(faults[0], "kind") == "no-signal");
+  CHECK(test::int_of(faults[1], "count") == 2);
   bench.tuner().play(tuner::simulator_trouble::none);
   CHECK_MESSAGE(leader->log().wait("signed", 2), leader->log().text());
+  CHECK(leader->log().count("input-restored") == 1);
 }
 
 TEST_CASE("a publisher that went away and came back is dialled again, and the recording goes on") {

@@ -18,7 +18,8 @@ feed::feed(simulated_channel channel, double speed, fault_plan faults) : channel
   if (!faults_.empty()) channel_.broadcast = faulted_broadcast::as_broadcast(std::move(channel_.broadcast), faults_, 1);
 }
 
-void feed::start() {
+void feed::start(std::function<bool(bool down)> reboot) {
+  reboot_ = std::move(reboot);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -123,8 +124,11 @@ void feed::run() {
       bursts_.pop_front();
       ++first_;
     }
+    const bool down = reboot_ && faults_.rebooting(at_);
     lock.unlock();
     changed_.notify_all();
+    if (down && !down_) down_ = reboot_(true);
+    else if (!down && down_) down_ = !reboot_(false);
   }
 }
 

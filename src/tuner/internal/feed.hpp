@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,7 +23,8 @@ public:
 
   const simulated_channel& channel() const { return channel_; }
 
-  void start();
+  /// `reboot`: called from the feed's own thread with true when the plan reboots the device, and after that with false until it answers true.
+  void start(std::function<bool(bool down)> reboot = {});
   void stop();
   void end_streams();
   void set_silent(bool silent);
@@ -68,6 +70,8 @@ private:
   bool stalled_ = false; ///< the plan says so
   std::chrono::nanoseconds at_{0};    ///< end of the last burst
   bool over_ = false;
+  bool down_ = false;    ///< rebooting
+  std::function<bool(bool)> reboot_;
   std::string broken_;
   std::thread thread_;
 };

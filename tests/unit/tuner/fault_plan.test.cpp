@@ -71,6 +71,21 @@ TEST_CASE("a plan knows what is wrong at each moment") {
   CHECK(plan.answers(21s) == answer::status_503); // the first word of the two is the device's
   CHECK(plan.answers(22s) == answer::page);
   CHECK(plan.answers(25s) == answer::stream);
+  const tuner::fault_plan device({{played_fault::busy, 1s, 1s}, {played_fault::no_signal, 2s, 1s}, {played_fault::content_protected, 3s, 1s},
+    {played_fault::unknown_channel, 4s, 1s}, {played_fault::reboot, 5s, 8s}});
+  CHECK(device.answers(1s) == answer::busy);
+  CHECK(device.answers(2s) == answer::no_signal);
+  CHECK(device.answers(3s) == answer::content_protected);
+  CHECK(device.answers(4s) == answer::unknown_channel);
+  CHECK(device.answers(5s) == answer::status_503);
+  CHECK(device.answers(13s) == answer::stream);
+  CHECK(device.ends(4999ms) == 4);
+  CHECK(device.resets(4999ms) == 0);
+  CHECK(device.ends(5s) == 5);
+  CHECK(device.resets(5s) == 1);
+  CHECK_FALSE(device.rebooting(4999ms));
+  CHECK(device.rebooting(5s));
+  CHECK_FALSE(device.rebooting(13s));
   CHECK(plan.amount(played_fault::encoder_restart, 5s) == 10s);
   CHECK(plan.amount(played_fault::encoder_restart, 6s) == 11s);
   CHECK(tuner::fault_plan().empty());

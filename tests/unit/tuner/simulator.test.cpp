@@ -303,12 +303,53 @@ TEST_CASE("the faults of a plan are played, and a source tells them apart") {
   CHECK(silent.kind == tuner::fault_kind::stalled);
   CHECK(some % 188 == 0);
 
+  struct row {
+    played_fault played;
+    tuner::fault_kind kind;
+    tuner::retry_advice retry;
+    int code;
+    const char* says;
+  };
+  for (const auto& r : {row{played_fault::busy, tuner::fault_kind::busy, tuner::retry_advice::patiently, 805, "all tuners are in use"},
+         row{played_fault::no_signal, tuner::fault_kind::no_signal, tuner::retry_advice::patiently, 807, "antenna"},
+         row{played_fault::content_protected, tuner::fault_kind::content_protected, tuner::retry_advice::never, 811, "content-protected"},
+         row{played_fault::unknown_channel, tuner::fault_kind::unknown_channel, tuner::retry_advice::never, 801, "lineup.json"}}) {
+    const auto [fault, none] = ends_with({{r.played, 0ms, for_good}});
+    CHECK(fault.kind == r.kind);
+    CHECK(fault.retry == r.retry);
+    CHECK(fault.device_code == r.code);
+    CHECK(fault.text.find(r.says) != std::string::npos);
+    CHECK(none == 0);
+  }
+
   // And when a fault is over the device is as before.
   const auto d = device(1, 20, {{played_fault::http_503, 0ms, 1000ms}, {played_fault::content_type, 1000ms, 1000ms}});
   const auto until = base::mono_now() + 20s;
   bool again = false;
   while (!again && base::mono_now() < until) again = tuner::open_source("http://" + d->address() + "/auto/v5.1").value()->read(2000ms).has_value();
   CHECK(again);
+}
+
+TEST_CASE("a device that reboots breaks its streams off, is not there, and comes back at its port with its tuners free") {
+  const auto d = device(1, 10, {{tuner::played_fault::reboot, 4000ms, 3000ms}});
+  const auto address = d->address();
+  const auto open = [&] { return tuner::open_source("http://" + address + "/auto/v5.1", {.timeouts = quick, .pace = 0}).value(); };
+  auto s = open();
+  size_t bytes = 0;
+  while (const auto got = s->read(1000ms)) bytes += got.value().size();
+  CHECK(s->fault()->kind == tuner::fault_kind::unreachable);
+  CHECK(s->fault()->retry == tuner::retry_advice::soon);
+  CHECK(bytes > 0);
+  bool away = false, back = false;
+  for (const auto until = base::mono_now() + 20s; !back && base::mono_now() < until;) {
+    s = open();
+    back = s->read(2000ms).has_value();
+    if (!back) away = away || s->fault()->text.find("not reachable") != std::string::npos;
+  }
+  CHECK(away);
+  CHECK(back);
+  CHECK(d->address() == address);
+  CHECK(d->counters().streams_open == 1);
 }
 
 TEST_CASE("a stall of the plan loses what is on the air meanwhile") {
