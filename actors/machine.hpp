@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "quic/endpoint.hpp"
 #include "tuner/device.hpp"
+#include "tuner/locate.hpp"
 #include "tuner/source.hpp"
 
 namespace ec::actors {
@@ -29,6 +30,8 @@ struct machine {
   std::function<base::result<std::unique_ptr<quic::endpoint>>(quic::endpoint_config, quic::acceptor*)> open_endpoint =
     [](quic::endpoint_config config, quic::acceptor* accept) { return quic::endpoint::create(std::move(config), accept); };
   std::function<base::result<std::unique_ptr<tuner::source>>(std::string_view, const tuner::source_options&)> open_source = tuner::open_source;
+  /// What an input that names a device or a channel in words stands for; may block.
+  std::function<base::result<std::string>(std::string_view)> locate_input = [](std::string_view input) { return tuner::locate_input(input); };
   /// What the tuner behind a stream's URL says of its channels; may block.
   std::function<base::result<tuner::device_documents>(const net::url&)> ask_device = [](const net::url& stream) { return tuner::ask_device_of(stream); };
   std::chrono::milliseconds source_idle{0}; ///< pause before a source is read again that had nothing; 0: its `read` waits itself

@@ -79,7 +79,10 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   if (!profile) return fail(about_setting(profile.error(), "--profile"));
   plan.cutter.profile = profile.value();
   EC_TRY(plan.cutter.program, choice_of(config));
-  const auto source = on.open_source(config.input, {.pace = config.pace});
+  const auto input = on.locate_input(config.input);
+  if (!input) return fail(about_setting(input.error(), "--input"));
+  plan.config.input = input.value();
+  const auto source = on.open_source(plan.config.input, {.pace = config.pace});
   if (!source) return fail(about_setting(source.error(), "--input"));
   plan.live = source.value()->facts().live;
   plan.source = source.value()->facts().kind;

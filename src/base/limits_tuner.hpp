@@ -12,5 +12,6 @@ inline constexpr size_t rtp_reorder_packets_max = 64;           ///< packets tha
 inline constexpr size_t origin_playlist_bytes_max = 1u << 20;   ///< a media playlist that is read as an input
 inline constexpr size_t origin_segments_max = 4096;             ///< in it
 inline constexpr size_t origin_segment_bytes_max = 64u << 20;
+inline constexpr size_t shared_source_bytes_max = 8u << 20;     ///< that wait for one of several readers of one input
 
 } // namespace ec::base::limits

@@ -21,7 +21,8 @@ int cmd_publish(const std::vector<std::string>& args) {
   return run_topology(
     help.name, config.json ? console_mode::json : console_mode::human,
     [&](caf::actor_system& sys, actors::observer_actor observer) {
-      return config.publish_manifests ? actors::leader(sys, config, std::move(observer)) : actors::relay(sys, config, std::move(observer));
+      return config.publish_manifests ? actors::leader(sys, config, std::move(observer), this_machine())
+                                      : actors::relay(sys, config, std::move(observer), this_machine());
     },
     [&](const actors::running_topology& t) {
       if (!config.json) print_started(t);

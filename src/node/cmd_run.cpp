@@ -35,8 +35,8 @@ int cmd_run(const std::vector<std::string>& args) {
   return run_topology(
     help.name, json ? console_mode::json : console_mode::human,
     [&](caf::actor_system& sys, actors::observer_actor observer) {
-      if (r.role == "leader") return actors::leader(sys, r.publish, std::move(observer));
-      if (r.role == "relay") return actors::relay(sys, r.publish, std::move(observer));
+      if (r.role == "leader") return actors::leader(sys, r.publish, std::move(observer), this_machine());
+      if (r.role == "relay") return actors::relay(sys, r.publish, std::move(observer), this_machine());
       if (r.role == "subscriber") return actors::subscriber(sys, r.subscribe, std::move(observer));
       return actors::all_in_one(sys, r.publish, r.subscribe, std::move(observer));
     },

@@ -6,6 +6,7 @@
 
 #include "node/command.hpp"
 #include "node/signals.hpp"
+#include "tuner/shared_inputs.hpp"
 
 namespace ec::node {
 namespace {
@@ -43,6 +44,12 @@ private:
 };
 
 } // namespace
+
+actors::machine this_machine() {
+  actors::machine out;
+  out.open_source = [](std::string_view input, const tuner::source_options& options) { return tuner::shared_inputs::of_process().open(input, options); };
+  return out;
+}
 
 int run_topology(const std::string& command, console_mode mode,
   const std::function<base::result<actors::running_topology>(caf::actor_system&, actors::observer_actor)>& wire,

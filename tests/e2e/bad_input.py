@@ -126,8 +126,9 @@ def publish(t, good_key):
     bad(["--input", "/nowhere.ts"], USAGE, "--input", "/nowhere.ts")
     bad(["--input", "ftp://192.0.2.1/x"], USAGE, "--input", "ftp")
     bad(["--input", t.dir], USAGE, "--input")
-    for value in ("udp://@239.1.1.1", "rtp://host:5000", "udp://[ff02::1]:5000", "dvb:/nowhere/adapter0", "dvb:", f"dvb:{t.dir}"):
-        bad(["--input", value], USAGE, "--input", value.removeprefix("dvb:"))
+    for value in ("udp://@239.1.1.1", "rtp://host:5000", "udp://[ff02::1]:5000", "dvb:/nowhere/adapter0", "dvb:", f"dvb:{t.dir}", "hdhomerun://127.0.0.1/program/x"):
+        bad(["--input", value], USAGE, "--input", value.removeprefix("dvb:").removeprefix("hdhomerun://127.0.0.1"))
+    bad(["--input", "hdhomerun://nowhere.invalid:5004/name/WCMH-DT"], USAGE, "--input", "nowhere.invalid")
     bad(["--stream-id", "ec/stream/v2/x"], USAGE, "--stream-id")
     bad(["--listen", "127.0.0.1:99999"], USAGE, "--listen", "99999")
     bad(["--listen", "nowhere"], USAGE, "--listen")

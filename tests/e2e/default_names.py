@@ -39,7 +39,8 @@ def two_publishers(m):
         check((channel["channel"], channel["rule"], channel["stream_id"], channel["aliases"]) == ("5.1", "broadcast", NAMED, [ALIAS]),
               "with the broadcast's id and its alias")
     leader = publish(m, "leader", f"{tuners[0]}/auto/v5.1", "--publish-manifests", "--publish-chunks=false", "--key", m.dir / "leader.key")
-    relay = publish(m, "relay", f"{tuners[1]}/auto/v5.1")
+    # By its name, which the lineup knows under this number.
+    relay = publish(m, "relay", f"{tuners[1].replace('http', 'hdhomerun')}/name/kect-dt")
     for name in ("leader", "relay"):
         told = named(m, name)
         check((told["stream_id"], told["rule"], told["aliases"]) == (NAMED, "broadcast", [ALIAS]), f"the {name} says so too: {told['reason']}")

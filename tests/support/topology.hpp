@@ -134,10 +134,10 @@ public:
   }
 
   std::unique_ptr<running_node> leader(const actors::publish_config& c) {
-    return std::make_unique<running_node>(sys, [&](auto observer) { return actors::leader(sys, c, observer); });
+    return std::make_unique<running_node>(sys, [&](auto observer) { return actors::leader(sys, c, observer, on); });
   }
   std::unique_ptr<running_node> relay(const actors::publish_config& c) {
-    return std::make_unique<running_node>(sys, [&](auto observer) { return actors::relay(sys, c, observer); });
+    return std::make_unique<running_node>(sys, [&](auto observer) { return actors::relay(sys, c, observer, on); });
   }
   std::unique_ptr<running_node> subscriber(const actors::subscribe_config& c) {
     return std::make_unique<running_node>(sys, [&](auto observer) { return actors::subscriber(sys, c, observer); });
@@ -158,6 +158,7 @@ private:
 
 public:
   temp_dir dir;
+  actors::machine on; ///< of leaders and relays
   caf::actor_system sys;
 
 private:

@@ -2,6 +2,7 @@
 
 #include "tests/support/data.hpp"
 #include "tests/support/topology.hpp"
+#include "tuner/shared_inputs.hpp"
 
 using namespace ec;
 
@@ -32,6 +33,23 @@ TEST_CASE("manifests from one node and chunks from another make a verified recor
   CHECK(found.ended);
   CHECK(found.listed == 3);
   CHECK(found.verified == 3);
+}
+
+TEST_CASE("two nodes of one process with the same input take one tuner, and what they make of it fits together") {
+  tuner::shared_inputs inputs;
+  test::topology_bench bench;
+  bench.on.open_source = [&](std::string_view input, const tuner::source_options& options) { return inputs.open(input, options); };
+  auto manifests_only = bench.publish("leader");
+  manifests_only.publish_chunks = false;
+  const auto leader = bench.leader(manifests_only);
+  const auto relay = bench.relay(bench.publish("relay"));
+  auto wanted = bench.subscribe(*leader, *relay);
+  wanted.stop_after = 3;
+  const auto subscriber = bench.subscriber(wanted);
+  REQUIRE_MESSAGE(subscriber->ended(), subscriber->log().text());
+  CHECK(subscriber->log().count("chunk") == 3);
+  CHECK(subscriber->log().count("rejected") == 0);
+  CHECK(bench.tuner().counters().streams_opened == 1);
 }
 
 TEST_CASE("chunks without manifests are not shown") {
