@@ -51,7 +51,7 @@ def main():
         def enough():
             a, b, seen = cut(m, "first"), cut(m, "second"), shown()
             kinds = [(a[i], b[i]) for i in seen if i in a and i in b]
-            return len(kinds) >= 16 and all(kind in kinds for kind in ((True, True), (True, False), (False, True)))
+            return len(kinds) >= 16 and kinds.count((True, True)) >= 4 and (True, False) in kinds and (False, True) in kinds
         m.wait_for("chunks whole at both, and at each alone", enough, 150)
         for name in ("first", "second"):
             named = next(e for e in m.events(name) if e["event"] == "stream-named")
@@ -75,7 +75,8 @@ def main():
         check(len(sources) == 2 and all(s["chunks_same"] > 0 and s["chunks_other"] == 0 for s in sources),
               f"each source's share is told, and no chunk is another's: {[(s['chunks_same'], s['chunks_missed']) for s in sources]}")
         totals = mesh.totals(m.events("subscriber"))
-        check(totals.get("chunks_corroborated", 0) >= 3 and totals.get("objects_conflicting", 0) == 0,
+        # The later of two copies may still have been on its way at the end.
+        check(1 <= totals.get("chunks_corroborated", 0) <= len(both) and totals.get("objects_conflicting", 0) == 0,
               f"{totals.get('chunks_corroborated')} chunks were given by both alike, and no object differs")
 
 
