@@ -68,7 +68,7 @@ public:
   void on_setup(const moq::peer_setup& setup) override {
     connected_ = true;
     base::log::info("session", "up", {{"peer", dial_.address.authority()}, {"implementation", setup.implementation}});
-    push({.what = session_event::kind::up, .session = this});
+    push({.what = session_event::kind::up, .session = this, .text = dial_.address.authority()});
   }
   void on_object(moq::request_id request, const moq::object& o) override {
     push({.what = session_event::kind::object, .request = request, .object = o});

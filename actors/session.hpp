@@ -52,7 +52,7 @@ using session_actor = caf::typed_actor<
 /// What happens on a session.
 struct session_event {
   enum class kind {
-    up,           ///< requests may be made; `session` is the handle
+    up,           ///< requests may be made; `session` is the handle, `text` the peer's host:port
     object,       ///< `object` of `request`
     group_end,    ///< a stream of `group` ended; `code` is set if it was reset
     refused,      ///< `request` is over: `code` and `text` say why

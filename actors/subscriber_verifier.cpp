@@ -105,7 +105,8 @@ private:
     l.session = e.session;
     ++l.generation;
     l.requests.clear();
-    const auto& s = sources_[e.source];
+    auto& s = sources_[e.source];
+    if (!e.text.empty()) s.address = e.text; // a place for discovered sources has one after the other
     l.wanted[0] = s.manifests;
     l.wanted[1] = l.wanted[2] = s.objects;
     std::fill(std::begin(l.subscribed), std::end(l.subscribed), false);

@@ -32,6 +32,12 @@ struct publish_config {
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
   std::filesystem::path tls_key;
   std::filesystem::path endpoint_addr_out;      ///< the full address is written here
+  bool announce = false;                        ///< tells directories that this node has the stream
+  std::vector<std::string> directory;           ///< URLs of stream directories
+  std::filesystem::path directory_token_file;   ///< what they want of who posts
+  std::vector<std::string> gossip;              ///< peers whose announcements are taken and passed on
+  std::vector<std::string> announce_address;    ///< "host:port" at which others reach this node; empty: where it listens
+  std::chrono::milliseconds announce_ttl{60'000}; ///< an announcement counts for so long, and is said again each third of it
   std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
   bool json = false;                            ///< events as JSON lines
 };
@@ -40,6 +46,10 @@ struct publish_config {
 struct subscribe_config {
   std::vector<std::string> remote;              ///< sources of objects, best first
   std::vector<std::string> remote_manifests;    ///< sources of manifests; empty: the remotes
+  bool discover = false;                        ///< sources are also those that directories list
+  std::vector<std::string> directory;           ///< URLs of stream directories
+  std::vector<std::string> gossip;              ///< peers whose announcements are taken
+  std::string discover_policy = "direct-first"; ///< direct-first, relay-first, direct, relay
   std::string stream_id;
   bool subscribe_manifests = false;             ///< also without require_manifest
   bool require_manifest = false;

@@ -4,6 +4,7 @@
 #include "actors/manifest_publisher.hpp"
 #include "actors/signer.hpp"
 #include "actors/supervisor.hpp"
+#include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
 #include "actors/topology/naming.hpp"
 #include "actors/topology/topology.hpp"
@@ -62,6 +63,39 @@ void tell_naming(const publish_plan& plan, const observer_actor& observer) {
   if (observer) caf::anon_send(observer, report{"stream-named", {{"stream_id", plan.stream_id}, {"rule", n.rule}, {"reason", n.reason}, {"aliases", std::move(aliases)}}});
 }
 
+/// What this node announces of its stream, but for sequence and times.
+base::result<discovery::announcement> announcement_of(const publish_config& config, const std::string& stream_id, const std::vector<std::string>& aliases,
+  const quic::endpoint_address& where, const crypto::verifying_key& node) {
+  EC_TRY(auto id, identity::stream_id::parse(stream_id));
+  discovery::announcement a{.stream_id = std::move(id), .aliases = {}, .transports = {}, .source_node = node_name(node), .signer = node, .sequence = 1};
+  for (const auto& alias : aliases)
+    if (const auto other = identity::stream_id::parse(alias)) a.aliases.emplace_back(other.value().key());
+  std::ranges::sort(a.aliases);
+  a.chunks = config.publish_chunks;
+  a.manifests = config.publish_manifests;
+  a.ttl_ms = static_cast<uint64_t>(config.announce_ttl.count());
+  auto addresses = config.announce_address;
+  if (addresses.empty()) addresses.push_back(where.authority());
+  for (const auto& address : addresses) a.transports.emplace_back(discovery::direct_transport{address, "moqt-18", where.pin.value_or(quic::spki_digest{})});
+  if (auto why = discovery::fault(a); !why.empty()) return fail(errc::config, "this cannot be announced: " + why, "--announce");
+  return a;
+}
+
+/// Before anything runs; the rest of it is start_discovery's.
+base::result<void> check_announcing(const publish_config& config) {
+  EC_TRY(auto id, identity::source_stream_id("file", "x", "1", "ts-v1")); // any: it is the addresses that are in question
+  for (const auto& address : config.announce_address) {
+    const auto key = crypto::signing_key::from_seed({}).public_key();
+    const discovery::announcement trial{.stream_id = id, .aliases = {}, .chunks = true, .transports = {discovery::direct_transport{address, "moqt-18", {}}},
+      .source_node = "x", .signer = key, .sequence = 1, .ttl_ms = base::limits::announcement_ttl_ms_min};
+    if (auto why = discovery::fault(trial); !why.empty()) return fail(errc::config, why, "--announce-address");
+  }
+  if (config.announce_address.size() > base::limits::announcement_transports_max)
+    return fail(errc::config, "at most " + std::to_string(base::limits::announcement_transports_max) + " may be given", "--announce-address");
+  if (const auto peers = gossip_peers(config.gossip); !peers) return fail(peers.error());
+  return base::ok();
+}
+
 base::result<publish_plan> plan_of(const publish_config& config, const machine& on) {
   publish_plan plan;
   plan.config = config;
@@ -69,6 +103,11 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   if (config.input.empty()) return fail(errc::config, "needed: an HDHomeRun, HTTP, UDP or RTP URL, a DVB adapter, a TS file, or - for standard input", "--input");
   if (config.epoch_chunks == 0 || config.epoch_chunks > base::limits::manifest_chunks_max)
     return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
+  if (config.announce) {
+    EC_TRYV(check_announcing(config));
+  } else if (!config.directory.empty() || !config.gossip.empty()) {
+    return fail(errc::config, "nothing is announced: give --announce too", config.directory.empty() ? "--gossip" : "--directory");
+  }
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
   if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
@@ -114,7 +153,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
 
 struct started_endpoint {
   running_endpoint running;
-  std::string address;
+  quic::endpoint_address where;
   std::optional<certificate_keeper_actor> keeper; ///< of the node's own certificate
 };
 
@@ -145,7 +184,7 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publ
     full.host = local.substr(0, local.rfind(':'));
     if (full.host.front() == '[') full.host = full.host.substr(1, full.host.size() - 2);
   }
-  started_endpoint out{std::move(running), full.to_string(), std::nullopt};
+  started_endpoint out{std::move(running), full, std::nullopt};
   if (config.tls_cert.empty())
     out.keeper = spawn_certificate_keeper(sys, {.dir = state, .names = names, .current = current, .wall = on.wall}, out.running.actor, on.blocking);
   return out;
@@ -232,6 +271,23 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   return branch;
 }
 
+base::result<discovery_actor> announce(caf::actor_system& sys, const publish_plan& plan, const std::filesystem::path& state,
+  const started_endpoint& endpoint, const observer_actor& observer) {
+  auto key = node_key(state);
+  if (!key) return fail(about_setting(key.error(), "--state-dir"));
+  EC_TRY(auto own, announcement_of(plan.config, plan.stream_id, plan.naming.aliases, endpoint.where, key.value()->public_key()));
+  discovery_wishes wishes;
+  wishes.directories = plan.config.directory;
+  wishes.directory_token_file = plan.config.directory_token_file;
+  wishes.ttl = plan.config.announce_ttl;
+  wishes.gossip = plan.config.gossip;
+  wishes.endpoint = endpoint.running;
+  wishes.offer = true;
+  EC_TRY(auto discovery, start_discovery(sys, wishes, std::move(key).value(), observer, plan.on));
+  caf::anon_send(discovery, own_stream{std::make_shared<const discovery::announcement>(std::move(own))});
+  return discovery;
+}
+
 base::result<running_topology> publisher(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on) {
   EC_TRY(auto plan, plan_of(config, on));
   const auto state = state_dir(config.state_dir);
@@ -243,8 +299,20 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   running_topology out;
   out.stream_id = plan.stream_id;
   out.naming = plan.naming;
-  out.address = endpoint.address;
+  out.address = endpoint.where.to_string();
   if (plan.signer) out.signer = plan.signer->to_string();
+
+  std::optional<discovery_actor> discovery;
+  if (config.announce) {
+    auto announcing = announce(sys, plan, state, endpoint, observer);
+    if (!announcing) {
+      out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
+      out.keep.push_back(endpoint.running.core);
+      end_topology(sys, std::move(out));
+      return fail(announcing.error());
+    }
+    discovery = std::move(announcing).value();
+  }
 
   branch_spec pipeline;
   pipeline.name = "publisher";
@@ -256,6 +324,8 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
     if (*source) caf::anon_send(*source, stop_atom::value);
   };
   out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer, on.blocking))});
+  // Withdrawn when nothing new comes, before the endpoint goes.
+  if (discovery) out.stages.push_back({caf::actor_cast<caf::actor>(*discovery)});
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
   if (endpoint.keeper) out.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
   out.keep.push_back(endpoint.running.core);

@@ -2,9 +2,11 @@
 
 #include "actors/hls_writer.hpp"
 #include "actors/object_recorder.hpp"
-#include "actors/session.hpp"
+#include "actors/session_link.hpp"
+#include "actors/source_finder.hpp"
 #include "actors/subscriber_verifier.hpp"
 #include "actors/supervisor.hpp"
+#include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
 #include "actors/topology/topology.hpp"
 
@@ -39,7 +41,17 @@ struct subscribe_plan {
   std::filesystem::path state_file; ///< empty: manifests are not asked for
   std::vector<peer_plan> peers;
   std::optional<hls::writer_config> hls;
+  discovery::policy policy = discovery::policy::direct_first; ///< by which discovered sources are dialled
 };
+
+/// Discovered sources that are dialled at a time.
+constexpr uint32_t discovered_max = 16;
+
+quic::client_verification verification_of(const quic::endpoint_address& address, const subscribe_config& config) {
+  if (address.pin) return quic::client_verification::pinned(*address.pin);
+  if (config.tls_insecure) return quic::client_verification::insecure();
+  return config.tls_ca.empty() ? quic::client_verification{} : quic::client_verification::ca(config.tls_ca.string());
+}
 
 base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, const std::string& setting) {
   const auto address = quic::endpoint_address::parse(text);
@@ -50,9 +62,7 @@ base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, 
   made.address = address.value();
   made.wanted = {.manifests = false, .objects = false, .address = made.address.authority(), .node = {}};
   if (made.address.pin) made.wanted.node = base::to_hex(*made.address.pin);
-  if (made.address.pin) made.verification = quic::client_verification::pinned(*made.address.pin);
-  else if (plan.config.tls_insecure) made.verification = quic::client_verification::insecure();
-  else if (!plan.config.tls_ca.empty()) made.verification = quic::client_verification::ca(plan.config.tls_ca.string());
+  made.verification = verification_of(made.address, plan.config);
   return &made;
 }
 
@@ -72,7 +82,16 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
   if (!config.tls_ca.empty())
     if (const auto ca = base::input_file::open(config.tls_ca.string()); !ca)
       return fail(about_setting(ca.error(), "--tls-ca"));
-  if (config.remote.empty()) return fail(errc::config, "needed: where do the objects come from?", "--remote");
+  if (config.remote.empty() && !config.discover) return fail(errc::config, "needed: where do the objects come from? Or --discover", "--remote");
+  if (config.discover) {
+    if (config.directory.empty() && config.gossip.empty()) return fail(errc::config, "needed with --discover: whom to ask? Or --gossip", "--directory");
+    if (const auto peers = gossip_peers(config.gossip); !peers) return fail(peers.error());
+    const auto policy = discovery::parse_policy(config.discover_policy);
+    if (!policy) return fail(errc::config, "expected direct-first, relay-first, direct or relay, found '" + config.discover_policy + "'", "--discover-policy");
+    plan.policy = *policy;
+  } else if (!config.directory.empty() || !config.gossip.empty()) {
+    return fail(errc::config, "nobody is asked: give --discover too", config.directory.empty() ? "--gossip" : "--directory");
+  }
   if (config.stream_id.empty()) return fail(errc::config, "needed: the publisher prints it at its start", "--stream-id");
   const auto id = identity::stream_id::parse(config.stream_id);
   if (!id) return fail(about_setting(id.error(), "--stream-id"));
@@ -147,11 +166,15 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
   return plan;
 }
 
+bool asks_manifests(const subscribe_plan& plan) {
+  return !plan.state_file.empty();
+}
+
 subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe_plan& plan, const manifest::subscriber_state& known,
   object::stream_cipher cipher, subscriber_outputs outputs, const observer_actor& observer) {
   object::receiver_config receive;
   receive.require_manifest = plan.config.require_manifest;
-  receive.use_manifests = std::ranges::any_of(plan.peers, [](const peer_plan& p) { return p.wanted.manifests; });
+  receive.use_manifests = asks_manifests(plan);
   receive.allow_damaged = plan.config.allow_damaged;
   receive.chunks_invalid_max = plan.config.max_invalid_chunks;
   receive.stop_after = plan.config.stop_after;
@@ -166,24 +189,9 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
     plan.config.drain, hls_edge, {.window = 2, .waiting = 16, .policy = edge_policy::live}};
   config.wall = plan.on.wall;
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
+  // Who is found may give both, and says so only when it is asked.
+  if (plan.config.discover) config.sources.resize(plan.peers.size() + discovered_max, {.manifests = receive.use_manifests, .objects = true, .address = {}, .node = {}});
   return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);
-}
-
-/// A session that is dialled again whenever it ends.
-caf::actor spawn_link(caf::actor_system& sys, uint32_t source, const peer_plan& peer, const machine& on, const running_endpoint& endpoint,
-  const subscriber_verifier_actor& sink, const observer_actor& observer) {
-  branch_spec link;
-  link.name = "session " + peer.address.authority();
-  link.start = [=](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
-    EC_TRY(auto found, on.resolve(peer.address.host, peer.address.port));
-    session_dial dial;
-    dial.source = source;
-    dial.address = peer.address;
-    dial.peer = found.front();
-    dial.verification = peer.verification;
-    return std::vector{caf::actor_cast<caf::actor>(spawn_session(s, endpoint, std::move(dial), sink))};
-  };
-  return caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(link), observer, on.blocking));
 }
 
 } // namespace
@@ -194,12 +202,24 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   endpoint_config.implementation = "ec-node/" EC_VERSION;
   endpoint_config.linger = std::chrono::milliseconds{0};
   EC_TRY(auto endpoint, start_quic_endpoint(sys, std::move(endpoint_config), on));
+  std::optional<discovery_actor> discovery;
+  if (config.discover) {
+    auto started = start_discovery(sys, {.directories = config.directory, .directory_token_file = {}, .gossip = config.gossip, .endpoint = endpoint}, nullptr, observer, on);
+    if (!started) {
+      running_topology begun;
+      begun.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
+      begun.keep.push_back(endpoint.core);
+      end_topology(sys, std::move(begun));
+      return fail(started.error());
+    }
+    discovery = std::move(started).value();
+  }
 
   branch_spec branch;
   branch.name = "subscriber";
   branch.ends_with_first = true;
   const auto verifier = std::make_shared<caf::actor>();
-  branch.start = [plan, endpoint, observer, verifier](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+  branch.start = [plan, endpoint, observer, verifier, discovery](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
     std::vector<caf::actor> out;
     EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, plan.network_secret));
     subscriber_outputs outputs;
@@ -222,7 +242,15 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     if (outputs.objects) out.push_back(caf::actor_cast<caf::actor>(*outputs.objects));
     if (outputs.evidence) out.push_back(caf::actor_cast<caf::actor>(*outputs.evidence));
     if (outputs.trust) out.push_back(caf::actor_cast<caf::actor>(*outputs.trust));
-    for (uint32_t i = 0; i < plan.peers.size(); ++i) out.push_back(spawn_link(s, i, plan.peers[i], plan.on, endpoint, sink, observer));
+    for (uint32_t i = 0; i < plan.peers.size(); ++i) 
+      out.push_back(spawn_session_link(s, i, {plan.peers[i].address, plan.peers[i].verification}, plan.on, endpoint, sink, observer));
+    if (discovery) {
+      source_finder_config finder{.stream_id = plan.stream_id, .policy = plan.policy, .first = static_cast<uint32_t>(plan.peers.size()), .places = discovered_max, .link = {}};
+      finder.link = [plan, endpoint, sink, observer](caf::actor_system& on_sys, uint32_t id, const quic::endpoint_address& address) {
+        return spawn_session_link(on_sys, id, {address, verification_of(address, plan.config)}, plan.on, endpoint, sink, observer);
+      };
+      out.push_back(caf::actor_cast<caf::actor>(spawn_source_finder(s, std::move(finder), *discovery, observer)));
+    }
     return out;
   };
   branch.stop = [verifier](const std::vector<caf::actor>&) {
@@ -232,6 +260,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   out.stream_id = plan.stream_id;
   out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(branch), observer, on.blocking))});
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
+  if (discovery) out.stages.back().push_back(caf::actor_cast<caf::actor>(*discovery));
   out.keep.push_back(endpoint.core);
   return out;
 }

@@ -38,6 +38,7 @@ std::string_view name(carrier_kind by) {
   case carrier_kind::gossip: return "gossip";
   case carrier_kind::dht: return "dht";
   case carrier_kind::mdns: return "mdns";
+  case carrier_kind::post: return "post";
   }
   return "?";
 }
@@ -140,14 +141,13 @@ announcement_table::outcome announcement_table::judge(std::span<const uint8_t> e
   const auto updated = std::chrono::milliseconds(std::min(a.updated_unix_ms, wall_ms));
   e.counts_until = now + (updated + std::chrono::milliseconds(a.ttl_ms) - std::chrono::milliseconds(wall_ms));
   e.known_until = now + std::chrono::milliseconds(a.updated_unix_ms + a.ttl_ms - wall_ms);
-  e.it = {std::make_shared<const announcement>(a), base::bytes::copy(encoded), from};
+  e.it = {std::make_shared<const announcement>(a), base::bytes::copy(encoded), from, ++version_};
   const bool was_there = known != entries_.end() && !known->second.gone;
   if (known != entries_.end()) erase(known);
   const auto result = e.gone ? verdict::withdrawn : was_there ? verdict::renewed : verdict::added;
   outcome out{result, {}, e.it};
   link(key, e);
   entries_.emplace(key, std::move(e));
-  ++version_;
   return out;
 }
 
@@ -284,6 +284,15 @@ std::vector<source> announcement_table::all() const {
   std::vector<source> out;
   for (const auto& [key, e] : entries_)
     if (!e.gone) out.push_back(e.it);
+  return out;
+}
+
+std::vector<source> announcement_table::since(uint64_t version) const {
+  std::vector<source> out;
+  for (const auto& [key, e] : entries_)
+    // What expired is told by its own time; what was withdrawn has to be said.
+    if (e.it.version > version && (!e.gone || e.it.what->transports.empty())) out.push_back(e.it);
+  std::ranges::sort(out, {}, &source::version);
   return out;
 }
 

@@ -20,8 +20,8 @@
 namespace ec::discovery {
 
 /// The ways by which announcements travel.
-enum class carrier_kind { self, directory, gossip, dht, mdns };
-/// Stable names for events: "self", "directory", "gossip", "dht", "mdns".
+enum class carrier_kind { self, directory, gossip, dht, mdns, post };
+/// Stable names for events: "self", "directory", "gossip", "dht", "mdns"; "post": to a directory.
 std::string_view name(carrier_kind by);
 
 /// Who brought an announcement.
@@ -63,6 +63,7 @@ struct source {
   std::shared_ptr<const announcement> what; ///< genuine; never null
   base::bytes encoded;                      ///< its bytes
   origin from;                              ///< who brought this version first
+  uint64_t version = 0;                     ///< of its table, when it was taken
 };
 
 /// A stream and who has it.
@@ -103,6 +104,8 @@ public:
   std::vector<stream_sources> streams() const;
   /// Everything that counts, by stream, signer and node.
   std::vector<source> all() const;
+  /// What was taken after `version` and is still known, withdrawals too, oldest first.
+  std::vector<source> since(uint64_t version) const;
 
   size_t size() const { return entries_.size(); }
   /// Changes with what find() and streams() say.

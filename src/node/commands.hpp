@@ -9,6 +9,12 @@ namespace ec::node {
 
 int cmd_keygen(const std::vector<std::string>& args);
 int cmd_key(const std::vector<std::string>& args);
+int cmd_control_announce(const std::vector<std::string>& args);
+int cmd_control_bridge(const std::vector<std::string>& args);
+int cmd_control_listen(const std::vector<std::string>& args);
+int cmd_control_resolve(const std::vector<std::string>& args);
+int cmd_directory(const std::vector<std::string>& args);
+int cmd_find(const std::vector<std::string>& args);
 int cmd_publish(const std::vector<std::string>& args);
 int cmd_subscribe(const std::vector<std::string>& args);
 int cmd_verify(const std::vector<std::string>& args);

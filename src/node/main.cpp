@@ -26,6 +26,12 @@ constexpr command commands[] = {
   {"verify", ec::node::cmd_verify, "check an HLS directory, a file of objects or a manifest against keys"},
   {"discover", ec::node::cmd_discover, "look for tuners in the network"},
   {"lineup", ec::node::cmd_lineup, "list a tuner's channels, and the stream id that each would get"},
+  {"directory", ec::node::cmd_directory, "be a stream directory: who has which stream"},
+  {"find", ec::node::cmd_find, "list the streams that directories know, and who has them"},
+  {"control-announce", ec::node::cmd_control_announce, "announce that a stream is to be had somewhere"},
+  {"control-listen", ec::node::cmd_control_listen, "print which sources come and go"},
+  {"control-bridge", ec::node::cmd_control_bridge, "post to directories what gossip tells"},
+  {"control-resolve", ec::node::cmd_control_resolve, "find one way to a stream, as JSON"},
   {"simulate-tuner", ec::node::cmd_simulate_tuner, "be an HDHomeRun tuner with a test broadcast or a capture"},
 };
 
@@ -34,7 +40,7 @@ int usage(std::ostream& out, int code) {
          "Usage: ec-node COMMAND [options]\n\nCommands:\n";
   for (const auto& c : commands) {
     std::string left = std::string("  ") + c.name;
-    left.resize(18, ' ');
+    left.resize(20, ' ');
     out << left << c.summary << "\n";
   }
   out << "\n'ec-node COMMAND --help' shows the options of a command, with examples.\n"

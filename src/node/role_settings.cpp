@@ -25,6 +25,12 @@ const std::vector<setting<actors::publish_config>>& publish_settings() {
     make_setting("tls-cert", "FILE", "certificate chain, PEM (default: a self-signed one, made and kept)", &c::tls_cert),
     make_setting("tls-key", "FILE", "private key of --tls-cert, PEM", &c::tls_key),
     make_setting("endpoint-addr-out", "FILE", "write the full address of this endpoint here", &c::endpoint_addr_out),
+    make_setting("announce", "", "tell directories, and peers that listen, that this node has the stream (false)", &c::announce),
+    make_setting("directory", "URL", "stream directory to announce to; several may be given", &c::directory),
+    make_setting("directory-token-file", "FILE", "token that the directories want (default: the environment's EC_DIRECTORY_TOKEN)", &c::directory_token_file),
+    make_setting("gossip", "ADDR", "peer whose announcements are taken and passed on: moqt://host:port#spki=...; several may be given", &c::gossip),
+    make_setting("announce-address", "HOST:PORT", "where others reach this node; several may be given (default: where it listens)", &c::announce_address),
+    make_setting("announce-ttl-ms", "N", "how long an announcement counts; it is said again each third of it (60000)", &c::announce_ttl),
     make_setting("linger-ms", "N", "at the end: how long subscribers may take to fetch the rest (2000)", &c::linger),
     make_setting("json", "", "print events as JSON lines (false)", &c::json),
   };
@@ -36,6 +42,10 @@ const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
   static const std::vector<setting<c>> all = {
     make_setting("remote", "ADDR", "source of objects: moqt://host:port#spki=... or host:port; several may be given", &c::remote),
     make_setting("remote-manifests", "ADDR", "source of manifests (default: the remotes); several may be given", &c::remote_manifests),
+    make_setting("discover", "", "take sources from directories and gossip; no --remote is needed (false)", &c::discover),
+    make_setting("directory", "URL", "stream directory to ask; several may be given", &c::directory),
+    make_setting("gossip", "ADDR", "peer whose announcements are taken: moqt://host:port#spki=...; several may be given", &c::gossip),
+    make_setting("discover-policy", "POLICY", "direct-first, relay-first, direct or relay: which way to a source is taken (direct-first)", &c::discover_policy),
     make_setting("stream-id", "ID", "name of the stream", &c::stream_id),
     make_setting("subscribe-manifests", "", "take manifests and mark what they verify (false)", &c::subscribe_manifests),
     make_setting("require-manifest", "", "write nothing that no trusted manifest lists (false)", &c::require_manifest),

@@ -72,7 +72,7 @@ class Table:
 
 
 def every_command(t):
-    for command in ("discover", "key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
+    for command in ("control-announce", "control-bridge", "control-listen", "control-resolve", "directory", "discover", "find", "key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
         t.row(command, ["--nonsense"], USAGE, "--nonsense", "--help")
         t.row(command, ["--log-level", "loud"], USAGE, "--log-level", "loud")
         t.row(command, ["--log-format", "xml"], USAGE, "--log-format", "xml")
@@ -165,6 +165,22 @@ def publish(t, good_key):
     bad(["--tls-cert", t.path("bad.pem", b"-----BEGIN"), "--tls-key", t.path("bad.pem")], USAGE, "bad.pem")
     bad(["--tls-cert", t.path("bad.pem")], USAGE, "--tls-key")
     bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    announce = ["--announce", "--directory", "http://127.0.0.1:1"]
+    bad(["--announce=perhaps"], USAGE, "--announce")
+    bad(["--directory", "http://127.0.0.1:1"], USAGE, "--directory", "--announce")
+    bad(["--announce", "--directory", "ftp://127.0.0.1:1"], USAGE, "--directory", "http")
+    bad(["--announce", "--directory", "http://user:pass@127.0.0.1:1"], USAGE, "--directory", "user information")
+    bad([*announce, "--directory-token-file", "/nowhere.token"], USAGE, "--directory-token-file", "/nowhere.token")
+    bad([*announce, "--directory-token-file", t.path("open.token", b"abc\n", 0o644)], USAGE, "--directory-token-file", "open.token")
+    bad([*announce, "--directory-token-file", t.path("two.token", b"two words\n")], USAGE, "--directory-token-file", "visible")
+    bad(["--gossip", "192.0.2.7:1"], USAGE, "--gossip", "--announce")
+    bad(["--announce", "--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    for address in ("nowhere", "0.0.0.0:1", "192.0.2.7:0", "user@192.0.2.7:1"):
+        bad([*announce, "--announce-address", address], USAGE, "--announce-address", address)
+    for value in ("x", "-1"):
+        bad([*announce, "--announce-ttl-ms", value], USAGE, "--announce-ttl-ms")
+    for value in ("1000", "86400000"):
+        bad([*announce, "--announce-ttl-ms", value], USAGE, "--announce", "ttl_ms", "3000 to 3600000")
     bad(["--linger-ms", "x"], USAGE, "--linger-ms")
     bad(["--json=maybe"], USAGE, "--json")
     t.complete("moq-publish")
@@ -216,6 +232,13 @@ def subscribe(t):
     bad(["--tls-insecure=x"], USAGE, "--tls-insecure")
     bad(["--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
     bad(["--json=x"], USAGE, "--json")
+    bad(["--discover=x"], USAGE, "--discover")
+    bad(["--discover"], USAGE, "--directory")
+    bad(["--directory", "http://127.0.0.1:1"], USAGE, "--directory", "--discover")
+    bad(["--gossip", "192.0.2.7:1"], USAGE, "--gossip", "--discover")
+    bad(["--discover", "--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    bad(["--discover", "--directory", "127.0.0.1"], USAGE, "--directory", "http://")
+    bad(["--discover", "--directory", "http://127.0.0.1:1", "--discover-policy", "any"], USAGE, "--discover-policy", "any", "direct-first")
     t.complete("moq-subscribe")
 
 
@@ -264,6 +287,76 @@ def discover(t):
         t.row("discover", ["--wait-ms", value], USAGE, "--wait-ms")
     t.row("discover", ["--json=x"], USAGE, "--json")
     t.complete("discover")
+
+
+def directory(t):
+    t.row("directory", ["--listen", "nowhere"], USAGE, "--listen")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        t.row("directory", ["--listen", f"127.0.0.1:{taken.getsockname()[1]}"], FAILED, str(taken.getsockname()[1]), "in use")
+    t.row("directory", ["--listen", "127.0.0.1:0", "--token-file", "/nowhere.token"], USAGE, "--token-file", "/nowhere.token")
+    t.row("directory", ["--listen", "127.0.0.1:0", "--token-file", t.path("empty.token", b"\n")], USAGE, "--token-file", "empty.token", "no token")
+    t.row("directory", ["--listen", "127.0.0.1:0", "--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    t.complete("directory")
+
+
+def find(t):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        t.row("find", ["--directory", nobody], FAILED, nobody)
+        t.row("control-resolve", ["--directory", nobody, "--stream-id", STREAM, "--wait-ms", "0"], FAILED, nobody)
+    for command in ("find", "control-resolve", "control-listen"):
+        t.row(command, [], USAGE, "--directory")
+        t.row(command, ["--directory", "nowhere"], USAGE, "--directory", "nowhere")
+    t.row("find", ["--directory", nobody, "--name", ""], USAGE, "--name")
+    t.row("find", ["--directory", nobody, "--json=x"], USAGE, "--json")
+    t.complete("find")
+    here = ["--directory", nobody]
+    t.row("control-resolve", here, USAGE, "--stream-id")
+    t.row("control-resolve", [*here, "--stream-id", "x"], USAGE, "--stream-id")
+    t.row("control-resolve", [*here, "--stream-id", STREAM, "--policy", "any"], USAGE, "--policy", "any")
+    t.row("control-resolve", [*here, "--stream-id", STREAM, "--wait-ms", "soon"], USAGE, "--wait-ms")
+    t.complete("control-resolve")
+    t.row("control-listen", [*here, "--json=x"], USAGE, "--json")
+    t.row("control-listen", ["--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    t.complete("control-listen")
+    for have, lacks in ((here, "--gossip"), (["--gossip", "192.0.2.7:1"], "--directory")):
+        t.row("control-bridge", have, USAGE, lacks)
+    t.row("control-bridge", [*here, "--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    t.row("control-bridge", [*here, "--gossip", "192.0.2.7:1", "--directory-token-file", "/nowhere.token"], USAGE, "/nowhere.token")
+    t.row("control-bridge", [*here, "--json=x"], USAGE, "--json")
+    t.complete("control-bridge")
+
+
+def announce(t, good_key):
+    base = ["--directory", "http://127.0.0.1:1", "--stream-id", STREAM, "--endpoint", "moqt://192.0.2.7:1#spki=" + "ab" * 32, "--key", good_key]
+
+    def bad(args, *says):
+        without = [a for i in range(0, len(base), 2) if base[i] not in args for a in base[i:i + 2]]
+        t.row("control-announce", without + args, USAGE, *says)
+
+    t.row("control-announce", ["--key", good_key], USAGE, "--stream-id")
+    t.row("control-announce", base[2:], USAGE, "--directory")
+    t.row("control-announce", base[:4] + base[6:], USAGE, "--endpoint")
+    bad(["--directory", "http://127.0.0.1:1/?key=secret"], "--directory", "query")
+    bad(["--directory-token-file", "/nowhere.token"], "--directory-token-file", "/nowhere.token")
+    bad(["--stream-id", "x"], "--stream-id")
+    bad(["--alias", "x"], "--alias")
+    bad(["--endpoint", "192.0.2.7:1"], "--endpoint", "#spki=")
+    bad(["--relay", "https://user:secret@relay.example/"], "user information")
+    bad(["--relay", "https://relay.example/?jwt=secret"], "query")
+    bad(["--relay", "https://relay.example/", "--relay-broadcast", "two words"], "broadcast")
+    bad(["--relay", "https://relay.example/", "--relay-track", "two words"], "track")
+    bad(["--chunks=x"], "--chunks")
+    bad(["--chunks=false", "--manifests=false"], "offers nothing")
+    bad(["--source-node", "My Roof"], "source_node")
+    bad(["--key", "/nowhere.key"], "--key", "/nowhere.key")
+    t.row("control-announce", base[:6] + ["--state-dir", "/proc/state"], USAGE, "--state-dir", "/proc/state")
+    bad(["--announce-ttl-ms", "10"], "ttl")
+    bad(["--json=x"], "--json")
+    t.complete("control-announce")
 
 
 def lineup(t):
@@ -340,6 +433,9 @@ def main():
     subscribe(t)
     simulate_tuner(t)
     discover(t)
+    directory(t)
+    find(t)
+    announce(t, good_key)
     lineup(t)
     verify(t)
     run(t)

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "actors/machine.hpp"
+#include "actors/report.hpp"
+#include "actors/session.hpp"
+#include "quic/address.hpp"
+#include "quic/endpoint.hpp"
+
+namespace ec::actors {
+
+/// Whom to dial, and how it is known.
+struct session_peer {
+  quic::endpoint_address address;
+  quic::client_verification verification;
+};
+
+/// A session that is dialled again whenever it ends, its peer's name looked up anew: a supervisor. Its events go to `sink` under `source`.
+caf::actor spawn_session_link(caf::actor_system& sys, uint32_t source, const session_peer& peer, const machine& on, const running_endpoint& endpoint,
+                              session_sink_actor sink, observer_actor observer);
+
+} // namespace ec::actors

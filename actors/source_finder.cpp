@@ -1,0 +1,131 @@
+#include "actors/source_finder.hpp"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "actors/supervisor.hpp"
+#include "base/log.hpp"
+
+namespace ec::actors {
+namespace {
+
+class source_finder final : public source_finder_actor::base {
+public:
+  source_finder(caf::actor_config& cfg, source_finder_config config, observer_actor observer) :
+    source_finder_actor::base(cfg), config_(std::move(config)), observer_(std::move(observer)), places_(config_.places) {
+    set_down_handler([this](const caf::down_msg& down) {
+      for (auto& p : places_) {
+        if (!p.link || p.link.address() != down.source) continue;
+        const bool asked = p.leaving;
+        p = {};
+        // A link that ended by itself was ended by its subscriber: that is dialled again when it is announced again.
+        if (asked) fill();
+      }
+    });
+  }
+
+  behavior_type make_behavior() override {
+    delayed_send(this, config_.settle / 2, tick_atom::value);
+    return {
+      [this](const found_sources& found) {
+        found_ = discovery::ways(found.sources, config_.policy);
+        // Under another name it would be another stream: other namespace, other key.
+        std::erase_if(found_, [&](const discovery::way& w) { return w.to.what->stream_id.text() != config_.stream_id; });
+        for (auto& p : places_)
+          if (p.link && std::ranges::none_of(found_, [&](const discovery::way& w) { return discovery::full_address(w.by) == p.address; })) leave(p, "gone");
+        fill();
+      },
+      [this](tick_atom) {
+        look();
+        delayed_send(this, config_.settle / 2, tick_atom::value);
+      },
+      [this](stop_atom) { quit(); },
+    };
+  }
+
+  void on_exit() override {
+    for (auto& p : places_)
+      if (p.link) anon_send_exit(p.link, caf::exit_reason::user_shutdown);
+    places_.clear();
+    config_ = {};
+    observer_ = nullptr;
+  }
+
+private:
+  struct place {
+    caf::actor link; ///< a supervisor
+    std::string address;
+    std::string node; ///< whose it is
+    bool leaving = false;
+    base::mono_time down_since{}; ///< not up, as far as is known
+  };
+
+  void leave(place& p, const char* reason) {
+    if (std::exchange(p.leaving, true)) return;
+    base::log::info("source_finder", "source-left", {{"address", p.address}, {"reason", reason}});
+    anon_send(p.link, stop_atom::value);
+  }
+
+  static std::string node_of(const discovery::way& w) {
+    return w.to.what->signer.to_string() + " " + w.to.what->source_node;
+  }
+
+  /// The best ways that have no place yet get those that are free. A source has one, however many ways lead to it.
+  void fill() {
+    for (const auto& w : found_) {
+      const auto free = std::ranges::find_if(places_, [](const place& p) { return !p.link; });
+      if (free == places_.end()) return;
+      const auto address = discovery::full_address(w.by);
+      const auto node = node_of(w);
+      if (given_up_.contains(address) || std::ranges::any_of(places_, [&](const place& p) { return p.link && (p.node == node || p.address == address); })) continue;
+      const auto where = quic::endpoint_address::parse(address);
+      if (!where) { // of a relay that speaks what this build does not
+        given_up_.insert(address);
+        base::log::info("source_finder", "source-not-dialled", {{"address", address}, {"reason", where.error().message()}});
+        continue;
+      }
+      *free = {config_.link(system(), config_.first + static_cast<uint32_t>(free - places_.begin()), where.value()), address, node, false, clock().now()};
+      monitor(free->link);
+      if (observer_) send(observer_, report{"source-dialled", {{"source", where.value().authority()}, {"source_node", w.to.what->source_node}, {"signer", w.to.what->signer.to_string()}}});
+    }
+  }
+
+  /// Who announces a stream and cannot be reached may not keep others out.
+  void look() {
+    for (const auto& p : places_) {
+      if (!p.link || p.leaving) continue;
+      request(caf::actor_cast<supervisor_actor>(p.link), caf::infinite, status_atom::value)
+        .then([this, at = p.link.address()](const branch_status& s) { judge(at, s); }, [](const caf::error&) {});
+    }
+  }
+
+  void judge(const caf::actor_addr& at, const branch_status& s) {
+    const auto p = std::ranges::find_if(places_, [&](const place& q) { return q.link && q.link.address() == at; });
+    if (p == places_.end()) return;
+    const auto now = clock().now();
+    if (!s.running.empty() && s.restarts == 0) p->down_since = now;
+    const bool others = found_.size() > given_up_.size() && std::ranges::none_of(places_, [](const place& q) { return !q.link; }) && found_.size() > places_.size();
+    if (!others || now - p->down_since < config_.settle) return;
+    if (given_up_.size() >= base::limits::announcements_per_stream_max) given_up_.clear(); // they may try again
+    given_up_.insert(p->address);
+    leave(*p, "not reached");
+  }
+
+  source_finder_config config_;
+  observer_actor observer_;
+  std::vector<discovery::way> found_;
+  std::vector<place> places_;
+  std::set<std::string> given_up_; ///< addresses that did not come up while others waited
+};
+
+} // namespace
+
+source_finder_actor spawn_source_finder(caf::actor_system& sys, source_finder_config config, const discovery_actor& discovery, observer_actor observer) {
+  const auto stream = config.stream_id;
+  auto finder = sys.spawn<source_finder>(std::move(config), std::move(observer));
+  caf::anon_send(discovery, source_watch{stream, caf::actor_cast<source_watcher_actor>(finder)});
+  return finder;
+}
+
+} // namespace ec::actors

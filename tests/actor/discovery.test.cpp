@@ -1,0 +1,219 @@
+// Nodes that find each other by a directory, in virtual time: the directory is the real one, the network between is a function call.
+#include "actors/discovery.hpp"
+
+#include <doctest/doctest.h>
+
+#include "actors/directory_carrier.hpp"
+#include "actors/source_finder.hpp"
+#include "actors/supervisor.hpp"
+#include "actors/topology/announcing.hpp"
+#include "discovery/directory.hpp"
+#include "tests/support/actor_bench.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/unit/discovery/fixture.hpp"
+
+using namespace ec;
+using namespace ec::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Records what a subscriber would be told, and ends when it is told to.
+class dialled final : public caf::event_based_actor {
+public:
+  dialled(caf::actor_config& cfg, std::vector<std::string>& open, std::string address) : caf::event_based_actor(cfg), open_(open), address_(std::move(address)) {
+    open_.push_back(address_);
+  }
+  void on_exit() override { std::erase(open_, address_); }
+  caf::behavior make_behavior() override {
+    return {[this](actors::stop_atom) { quit(); }, [](actors::status_atom) { return actors::branch_status{}; }};
+  }
+
+private:
+  std::vector<std::string>& open_;
+  std::string address_;
+};
+
+struct mesh_bench : actor_bench {
+  discovery::directory directory{{.token = "let me in", .instance = "1"}};
+  bool reachable = true;
+  size_t asked = 0;
+  size_t bytes_out = 0, bytes_in = 0;
+  const base::mono_time began = now();
+
+  std::vector<actors::discovery_actor> nodes;
+
+  /// Before what they look at.
+  ~mesh_bench() {
+    for (const auto& n : nodes) caf::anon_send_exit(n, caf::exit_reason::kill);
+    nodes.clear();
+    run();
+  }
+
+  base::wall_time wall() { return noon + std::chrono::duration_cast<std::chrono::milliseconds>(now() - began); }
+
+  base::result<net::http_answer> ask(const net::url& where, const net::http_call& call) {
+    ++asked;
+    if (!reachable) return base::fail(base::errc::closed, "nobody listens", where.authority());
+    net::http_request request{call.method, where.path, where.query, call.headers, "192.0.2.200:999", call.body};
+    auto answer = directory.answer(request, wall(), now());
+    bytes_out += call.body.size() + where.target().size();
+    bytes_in += answer.body.size();
+    return net::http_answer{answer.status, answer.headers, answer.body};
+  }
+
+  /// A node with this key's number, which announces `streams`.
+  actors::discovery_actor node(uint32_t number, const std::vector<std::string>& streams = {}, const std::string& token = "let me in", bool tell_all = true) {
+    actors::discovery_config config;
+    config.key = std::make_shared<const crypto::signing_key>(key_of(number));
+    config.ttl = 30s;
+    config.wall = [this] { return wall(); };
+    config.tell_all = tell_all;
+    actors::directory_carrier_config by{.directory = net::parse_url("http://directory.example").value(), .token = token, .poll = 1500ms, .pass_on = false, .ask = {}};
+    by.ask = [this](const net::url& where, const net::http_call& call) { return ask(where, call); };
+    config.carriers.push_back(actors::directory_carrier(std::move(by), observer, actors::placement::shared));
+    auto made = own(actors::spawn_discovery(sys, std::move(config), observer).value());
+    nodes.push_back(made);
+    for (const auto& s : streams) send(made, actors::own_stream{std::make_shared<const discovery::announcement>(draft(number, s))});
+    run();
+    return made;
+  }
+
+  void pass(std::chrono::milliseconds time) {
+    for (; time > 0ms; time -= 100ms) advance(100ms);
+  }
+
+  size_t sources(const actors::discovery_actor& of, const std::string& stream = wptv) {
+    size_t count = 0;
+    caf::scoped_actor self{sys};
+    self->send(of, actors::source_query{stream});
+    run();
+    self->receive([&](const actors::found_sources& f) { count = f.sources.size(); });
+    return count;
+  }
+};
+
+const std::string other = "ec/stream/v1/broadcast/standard-atsc/tsid-9/channel-7.1/profile-ts-v1/variant-main";
+
+} // namespace
+
+TEST_CASE("three nodes and a directory find each other's streams within five seconds, and two of one broadcast are one stream") {
+  mesh_bench b;
+  const auto first = b.node(1, {wptv}), second = b.node(2, {wptv, other}), third = b.node(3);
+  b.pass(2s);
+  for (const auto& n : {first, second, third}) {
+    CHECK(b.sources(n) == 2);
+    CHECK(b.sources(n, other) == 1);
+  }
+  CHECK(b.directory.table().streams().size() == 2);
+  CHECK(b.log->count("announced") == 3);
+  // They stay for as long as they say it again, and nobody is told of it.
+  const auto told = b.log->count("source-found");
+  b.pass(120s);
+  CHECK(b.sources(third) == 2);
+  CHECK(b.log->count("source-found") == told);
+  CHECK(b.log->count("source-gone") == 0);
+}
+
+TEST_CASE("a node that ends is gone at once, and one that dies when its time is over") {
+  mesh_bench b;
+  const auto first = b.node(1, {wptv}), second = b.node(2, {wptv}), third = b.node(3);
+  b.pass(2s);
+  const auto end = b.watch(first);
+  b.send(first, actors::stop_atom::value);
+  b.pass(2s);
+  CHECK(end->ended);
+  CHECK(b.sources(third) == 1);
+  REQUIRE(b.log->count("source-gone") == 2); // the other two were told
+  CHECK(text_of(b.log->all("source-gone")[0], "reason") == "withdrawn");
+  caf::anon_send_exit(second, caf::exit_reason::kill);
+  b.pass(25s);
+  CHECK(b.sources(third) == 1);
+  b.pass(4s);
+  CHECK(b.sources(third) == 0);
+  CHECK(text_of(b.log->all("source-gone")[2], "reason") == "expired");
+}
+
+TEST_CASE("a directory that is away is said once, what was found stays until its time is over, and all is found again") {
+  mesh_bench b;
+  const auto first = b.node(1, {wptv}), third = b.node(3);
+  b.pass(2s);
+  b.reachable = false;
+  b.pass(20s);
+  CHECK(b.log->count("carrier-fault") == 2); // of each node
+  CHECK(b.sources(third) == 1);
+  b.pass(20s);
+  CHECK(b.sources(third) == 0);
+  CHECK(b.sources(first) == 1); // its own
+  b.reachable = true;
+  // It was started anew in between: readers begin again from its beginning.
+  b.directory = discovery::directory({.token = "let me in", .instance = "2"});
+  b.pass(5s);
+  CHECK(b.sources(third) == 1);
+  CHECK(b.log->count("carrier-restored") == 2);
+}
+
+TEST_CASE("without the token nothing is announced, and what is announced is read all the same") {
+  mesh_bench b;
+  const auto first = b.node(1, {wptv}, "wrong"), second = b.node(2, {wptv});
+  b.pass(5s);
+  CHECK(b.sources(second) == 1);
+  CHECK(b.sources(first) == 2);
+  CHECK(b.directory.posts_unauthorized() > 0);
+  REQUIRE(b.log->count("carrier-fault") == 1);
+  CHECK(text_of(b.log->all("carrier-fault")[0], "reason").find("401") != std::string::npos);
+}
+
+TEST_CASE("a subscriber dials who is found, each once, and leaves who is gone") {
+  mesh_bench b;
+  std::vector<std::string> open;
+  const auto looking = b.node(3, {}, "let me in", false);
+  actors::source_finder_config config{.stream_id = wptv, .first = 0, .places = 2, .link = {}};
+  config.link = [&](caf::actor_system& sys, uint32_t, const quic::endpoint_address& where) { return sys.spawn<dialled>(open, where.authority()); };
+  const auto finder = b.own(actors::spawn_source_finder(b.sys, std::move(config), looking, b.observer));
+  b.pass(2s);
+  CHECK(open.empty());
+  const auto first = b.node(1, {wptv});
+  b.pass(2s);
+  CHECK(open == std::vector<std::string>{"192.0.2.7:4443"});
+  REQUIRE(b.log->count("source-dialled") == 1);
+  b.pass(60s); // it is said again and again
+  CHECK(b.log->count("source-dialled") == 1);
+  b.send(first, actors::stop_atom::value);
+  b.pass(2s);
+  CHECK(open.empty());
+  const auto end = b.watch(finder);
+  b.send(finder, actors::stop_atom::value);
+  CHECK(end->ended);
+}
+
+TEST_CASE("a thousand forged announcements in a listing are refused, counted, and told once with the reason") {
+  mesh_bench b;
+  const auto node = b.node(1);
+  actors::heard_announcements heard{discovery::carrier_kind::gossip, "198.51.100.1:5000", {}};
+  for (uint64_t i = 0; i < 1000; ++i) {
+    auto forged = draft(2);
+    forged.sequence = i + 1;
+    forged.updated_unix_ms = noon_ms;
+    heard.encoded.push_back(base::bytes::copy(discovery::encode(forged)));
+  }
+  b.send(node, heard);
+  b.pass(2s);
+  CHECK(b.sources(node) == 0);
+  const auto told = b.log->all("announcement-refused");
+  REQUIRE(told.size() == 2);
+  CHECK(text_of(told[0], "verdict") == "bad_signature");
+  CHECK(text_of(told[0], "address") == "198.51.100.1:5000");
+  CHECK(text_of(told[1], "verdict") == "over_address_rate");
+}
+
+TEST_CASE("a node keeps the key that it announces by, and no other reads it") {
+  temp_dir dir;
+  const auto made = actors::node_key(dir / "state");
+  REQUIRE_MESSAGE(made.has_value(), made.error().message());
+  const auto again = actors::node_key(dir / "state");
+  REQUIRE(again.has_value());
+  CHECK(made.value()->public_key() == again.value()->public_key());
+  std::filesystem::permissions(dir / "state/node.key", std::filesystem::perms::others_read, std::filesystem::perm_options::add);
+  CHECK(actors::node_key(dir / "state").error().code == base::errc::permission);
+}

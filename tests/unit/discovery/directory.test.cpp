@@ -1,0 +1,185 @@
+#include "discovery/directory.hpp"
+
+#include <doctest/doctest.h>
+
+#include "base/json.hpp"
+#include "discovery/resolve.hpp"
+#include "tests/unit/discovery/fixture.hpp"
+
+using namespace ec;
+using namespace ec::test;
+using namespace std::chrono_literals;
+namespace json = ec::base::json;
+
+namespace {
+
+struct desk {
+  discovery::directory directory;
+  std::chrono::milliseconds passed{0};
+
+  explicit desk(const std::string& token = {}) : directory({.token = token, .instance = "a1"}) {}
+  net::http_response ask(const net::http_request& r) { return directory.answer(r, noon + passed, base::mono_time{} + 1h + passed); }
+  net::http_response get(const std::string& path, const std::string& query = {}, const std::string& from = "192.0.2.1:1") {
+    return ask({"GET", path, query, {}, from, {}});
+  }
+  net::http_response post(const std::string& body, const net::headers& headers = {}, const std::string& from = "192.0.2.1:1") {
+    return ask({"POST", "/api/stream-upsert", {}, headers, from, base::bytes::copy(body)});
+  }
+  discovery::directory_listing listing(const std::string& query = {}) {
+    const auto answer = get("/api/public-streams", query);
+    REQUIRE(answer.status == 200);
+    auto read = discovery::read_listing(answer.body.text());
+    REQUIRE_MESSAGE(read.has_value(), read.error().message());
+    return std::move(read).value();
+  }
+};
+
+std::string error_of(const net::http_response& r) {
+  return *json::parse(r.body.text()).value().find("error")->as_string();
+}
+
+} // namespace
+
+TEST_CASE("what is posted is listed, byte for byte, and only what is new the next time") {
+  desk d;
+  const auto text = signed_by(1, draft(1));
+  CHECK(d.post(text).status == 201);
+  CHECK(d.post(text).status == 200);
+  auto first = d.listing();
+  REQUIRE(first.encoded.size() == 1);
+  CHECK(first.encoded[0].text() == text);
+  const auto query = discovery::listing_url(net::parse_url("http://x").value(), first.place).query;
+  CHECK(d.listing(query).encoded.empty());
+  auto end = draft(1);
+  end.sequence = 2;
+  end.transports.clear();
+  CHECK(d.post(signed_by(1, end)).status == 200);
+  CHECK(d.post(signed_by(2, draft(2))).status == 201);
+  const auto then = d.listing(query);
+  CHECK(then.encoded.size() == 2); // that the first is gone has to be said, too
+  // Of another start of the directory everything is new.
+  CHECK(d.listing("instance=b2&since=1000").encoded.size() == 2);
+  d.passed = 60s;
+  CHECK(d.listing().encoded.empty());
+}
+
+TEST_CASE("a person reads streams and their sources, and may ask for one") {
+  desk d;
+  const std::string weak = "ec/stream/v1/broadcast/standard-atsc/tsid-3777/channel-5.1/profile-ts-v1/variant-main";
+  auto strong = draft(1);
+  strong.aliases = {"ec/stream/v1/broadcast/standard-atsc/tsid-3777/channel-5.1"};
+  CHECK(d.post(signed_by(1, strong)).status == 201);
+  CHECK(d.post(signed_by(2, draft(2, weak))).status == 201);
+  const auto all = json::parse(d.get("/api/public-streams").body.text()).value();
+  const auto& streams = *all.find("streams")->as_array();
+  REQUIRE(streams.size() == 1);
+  CHECK(*streams[0].find("sources")->as_int() == 2);
+  CHECK(streams[0].find("names")->as_array()->size() == 2);
+  CHECK(d.listing("stream=" + weak).encoded.size() == 2);
+  CHECK(d.listing("stream=ec/stream/v1/broadcast/standard-atsc/tsid-1/channel-1.1/profile-ts-v1/variant-main").encoded.empty());
+  CHECK(d.get("/api/public-streams", "stream=x").status == 400);
+  const auto health = json::parse(d.get("/api/health").body.text()).value();
+  CHECK(*health.find("status")->as_string() == "ok");
+  CHECK(*health.find("streams")->as_int() == 1);
+  CHECK(*health.find("announcements")->as_int() == 2);
+}
+
+TEST_CASE("who posts without the token, or a wrong one, is refused before anything is read") {
+  desk d("correct horse");
+  const auto text = signed_by(1, draft(1));
+  CHECK(d.post(text).status == 401);
+  CHECK(d.post(text, {{"Authorization", "Bearer wrong horse"}}).status == 401);
+  CHECK(d.post(text, {{"Authorization", "correct horse"}}).status == 401);
+  CHECK(d.directory.posts_unauthorized() == 3);
+  CHECK(d.directory.table().signatures_checked() == 0);
+  CHECK(d.post(text, {{"authorization", "Bearer correct horse"}}).status == 201);
+  CHECK(d.get("/api/public-streams").body.text().find("horse") == std::string_view::npos);
+}
+
+TEST_CASE("each refusal has its status and says why") {
+  desk d;
+  CHECK(d.post("{").status == 400);
+  CHECK(error_of(d.post("{")) == "malformed");
+  CHECK(d.post(std::string(3000, ' ')).status == 413);
+  auto forged = draft(1);
+  CHECK(d.post(discovery::encode(forged)).status == 403);
+  auto old = draft(1);
+  old.updated_unix_ms -= 60'000;
+  CHECK(error_of(d.post(signed_by(1, old))) == "expired");
+  auto second = draft(1);
+  second.sequence = 2;
+  CHECK(d.post(signed_by(1, second)).status == 201);
+  CHECK(d.post(signed_by(1, draft(1))).status == 409);
+  CHECK(d.get("/").status == 404);
+  CHECK(d.get("/api/stream-upsert").status == 405);
+  CHECK(d.ask({"POST", "/api/public-streams", {}, {}, "192.0.2.1:1", {}}).status == 405);
+}
+
+TEST_CASE("one address that asks without end is put off, and others are answered") {
+  desk d;
+  int answered = 0;
+  for (int i = 0; i < 1000; ++i) answered += d.get("/api/health").status == 200 ? 1 : 0;
+  CHECK(answered == 120);
+  CHECK(d.get("/api/health").headers.find("retry-after") == "1");
+  CHECK(d.get("/api/health", {}, "192.0.2.2:1").status == 200);
+  d.passed = 1s;
+  CHECK(d.get("/api/health").status == 200);
+}
+
+TEST_CASE("a listing that is too large for one answer is read on") {
+  desk d;
+  size_t posted = 0;
+  for (uint32_t key = 1; key <= 20; ++key)
+    for (int i = 0; i < 200; ++i) {
+      auto a = draft(key, "ec/stream/v1/broadcast/standard-atsc/tsid-" + std::to_string(key * 200 + static_cast<uint32_t>(i)) + "/channel-7.1/profile-ts-v1/variant-main");
+      for (int t = 0; t < 3; ++t) a.transports.emplace_back(discovery::relay_transport{"https://relay.example/" + std::string(200, static_cast<char>('a' + t)), "x", {}, {}});
+      d.passed += 1s; // at a pace that each address may have
+      a.updated_unix_ms = noon_ms + static_cast<uint64_t>(d.passed.count());
+      a.ttl_ms = 3'600'000;
+      if (d.post(signed_by(key, a), {}, "192.0.2." + std::to_string(key) + ":1").status == 201) ++posted;
+    }
+  CHECK(posted == 4000);
+  size_t got = 0;
+  discovery::directory_place place;
+  for (int pages = 0; pages < 10; ++pages) {
+    const auto page = d.listing(discovery::listing_url(net::parse_url("http://x").value(), place).query);
+    got += page.encoded.size();
+    place = page.place;
+    if (!page.more) break;
+  }
+  CHECK(got > 3590); // what was posted an hour ago is out of date
+  CHECK(got == d.directory.table().all().size());
+}
+
+TEST_CASE("a listing that is none is refused, whatever it holds") {
+  for (const char* text : {"", "[]", "{}", R"({"version":2,"instance":"a","at":0,"announcements":[]})", R"({"version":1,"instance":"A b","at":0,"announcements":[]})",
+         R"({"version":1,"instance":"a","at":-1,"announcements":[]})", R"({"version":1,"instance":"a","at":0,"announcements":{}})"})
+    CHECK_FALSE(discovery::read_listing(text).has_value());
+  CHECK(discovery::read_listing(R"({"version":1,"instance":"a","at":0,"announcements":[7,{}]})").value().encoded.size() == 2);
+}
+
+TEST_CASE("a policy says which way is taken, and the same sources give the same way") {
+  const auto relay = discovery::relay_transport{"https://relay.example/moq", "x", {}, {}};
+  auto first = draft(1), second = draft(2), third = draft(3);
+  first.transports.emplace_back(relay);
+  second.manifests = true;
+  second.transports[0] = discovery::direct_transport{"203.0.113.1:1", "moqt-18", {}};
+  third.transports = {relay};
+  discovery::announcement_table table;
+  for (uint32_t i = 1; i <= 3; ++i) {
+    const auto text = signed_by(i, i == 1 ? first : i == 2 ? second : third);
+    REQUIRE(table.push(base::as_span(text), {discovery::carrier_kind::gossip, "192.0.2.1:1"}, noon, {}).what == discovery::verdict::added);
+  }
+  const auto found = table.find(identity::stream_id::parse(wptv).value());
+  const auto best = [&](const char* text) {
+    const auto all = discovery::ways(found, discovery::parse_policy(text).value());
+    return all.empty() ? std::string("none") : discovery::full_address(all.front().by);
+  };
+  CHECK(best("direct-first").starts_with("moqt://203.0.113.1:1#")); // who has the manifests, too
+  CHECK(best("relay-first") == "https://relay.example/moq");
+  CHECK(best("relay") == "https://relay.example/moq");
+  CHECK(discovery::ways(found, discovery::policy::direct).size() == 2);
+  CHECK(discovery::ways(found, discovery::policy::direct_first).size() == 3); // the relay once
+  CHECK(discovery::ways({}, discovery::policy::direct_first).empty());
+  CHECK_FALSE(discovery::parse_policy("any").has_value());
+}
