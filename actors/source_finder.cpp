@@ -58,7 +58,9 @@ private:
     std::string address;
     std::string node; ///< whose it is
     bool leaving = false;
-    base::mono_time down_since{}; ///< not up, as far as is known
+    base::mono_time up_at{};  ///< when it was last known to be up; at first, when it was dialled
+    uint64_t restarts = 0;    ///< of its link, when it was last looked at
+    unsigned steady_looks = 0; ///< since when it ran without another
   };
 
   void leave(place& p, const char* reason) {
@@ -71,21 +73,28 @@ private:
     return w.to.what->signer.to_string() + " " + w.to.what->source_node;
   }
 
+  /// True if neither it nor another way to its node has a place, and it can be dialled.
+  bool wants_place(const discovery::way& w) const {
+    const auto address = discovery::full_address(w.by);
+    const auto node = node_of(w);
+    return !undialable_.contains(address) && std::ranges::none_of(places_, [&](const place& p) { return p.link && (p.node == node || p.address == address); });
+  }
+
   /// The best ways that have no place yet get those that are free. A source has one, however many ways lead to it.
   void fill() {
     for (const auto& w : found_) {
       const auto free = std::ranges::find_if(places_, [](const place& p) { return !p.link; });
       if (free == places_.end()) return;
       const auto address = discovery::full_address(w.by);
-      const auto node = node_of(w);
-      if (given_up_.contains(address) || std::ranges::any_of(places_, [&](const place& p) { return p.link && (p.node == node || p.address == address); })) continue;
+      if (given_up_.contains(address) || !wants_place(w)) continue;
       const auto where = quic::endpoint_address::parse(address);
       if (!where) { // of a relay that speaks what this build does not
-        given_up_.insert(address);
+        if (undialable_.size() >= base::limits::announcements_per_stream_max) undialable_.clear();
+        undialable_.insert(address);
         base::log::info("source_finder", "source-not-dialled", {{"address", address}, {"reason", where.error().message()}});
         continue;
       }
-      *free = {config_.link(system(), config_.first + static_cast<uint32_t>(free - places_.begin()), where.value()), address, node, false, clock().now()};
+      *free = {config_.link(system(), config_.first + static_cast<uint32_t>(free - places_.begin()), where.value()), address, node_of(w), false, clock().now()};
       monitor(free->link);
       if (observer_) send(observer_, report{"source-dialled", {{"source", where.value().authority()}, {"source_node", w.to.what->source_node}, {"signer", w.to.what->signer.to_string()}}});
     }
@@ -104,10 +113,17 @@ private:
     const auto p = std::ranges::find_if(places_, [&](const place& q) { return q.link && q.link.address() == at; });
     if (p == places_.end()) return;
     const auto now = clock().now();
-    if (!s.running.empty() && s.restarts == 0) p->down_since = now;
-    const bool others = found_.size() > given_up_.size() && std::ranges::none_of(places_, [](const place& q) { return !q.link; }) && found_.size() > places_.size();
-    if (!others || now - p->down_since < config_.settle) return;
-    if (given_up_.size() >= base::limits::announcements_per_stream_max) given_up_.clear(); // they may try again
+    // A dial that nobody answers runs for a while too, but not past its handshake's time without a restart: shorter than two looks.
+    const bool steady = !s.running.empty() && s.restarts == p->restarts;
+    p->restarts = s.restarts;
+    p->steady_looks = steady ? p->steady_looks + 1 : 0;
+    if (p->steady_looks >= 2) p->up_at = now;
+    if (steady || now - p->up_at < config_.settle || std::ranges::any_of(places_, [](const place& q) { return !q.link; })) return;
+    const auto waits = [&](const discovery::way& w) { return wants_place(w); };
+    if (std::ranges::none_of(found_, waits)) return; // it may as well go on trying
+    // All who wait were given up before: they take turns.
+    if (std::ranges::none_of(found_, [&](const discovery::way& w) { return waits(w) && !given_up_.contains(discovery::full_address(w.by)); })) given_up_.clear();
+    if (given_up_.size() >= base::limits::announcements_per_stream_max) given_up_.clear();
     given_up_.insert(p->address);
     leave(*p, "not reached");
   }
@@ -116,7 +132,8 @@ private:
   observer_actor observer_;
   std::vector<discovery::way> found_;
   std::vector<place> places_;
-  std::set<std::string> given_up_; ///< addresses that did not come up while others waited
+  std::set<std::string> given_up_;   ///< addresses that did not come up while others waited
+  std::set<std::string> undialable_; ///< addresses of another kind
 };
 
 } // namespace

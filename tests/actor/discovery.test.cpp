@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "actors/directory_carrier.hpp"
 #include "actors/source_finder.hpp"
 #include "actors/supervisor.hpp"
@@ -18,20 +20,30 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// How a link fares, as its supervisor would say: true if it is up. A link that is down is dialled again and again.
+using fares = std::function<bool(const std::string& address)>;
+
 /// Records what a subscriber would be told, and ends when it is told to.
 class dialled final : public caf::event_based_actor {
 public:
-  dialled(caf::actor_config& cfg, std::vector<std::string>& open, std::string address) : caf::event_based_actor(cfg), open_(open), address_(std::move(address)) {
+  dialled(caf::actor_config& cfg, std::vector<std::string>& open, std::string address, fares up) :
+    caf::event_based_actor(cfg), open_(open), address_(std::move(address)), up_(std::move(up)) {
     open_.push_back(address_);
   }
   void on_exit() override { std::erase(open_, address_); }
   caf::behavior make_behavior() override {
-    return {[this](actors::stop_atom) { quit(); }, [](actors::status_atom) { return actors::branch_status{}; }};
+    return {[this](actors::stop_atom) { quit(); },
+            [this](actors::status_atom) {
+              const bool up = !up_ || up_(address_);
+              return actors::branch_status{"link", up ? restarts_ : ++restarts_, {caf::actor_cast<caf::actor>(this)}};
+            }};
   }
 
 private:
   std::vector<std::string>& open_;
   std::string address_;
+  fares up_;
+  uint64_t restarts_ = 0;
 };
 
 struct mesh_bench : actor_bench {
@@ -169,7 +181,7 @@ TEST_CASE("a subscriber dials who is found, each once, and leaves who is gone") 
   std::vector<std::string> open;
   const auto looking = b.node(3, {}, "let me in", false);
   actors::source_finder_config config{.stream_id = wptv, .first = 0, .places = 2, .link = {}};
-  config.link = [&](caf::actor_system& sys, uint32_t, const quic::endpoint_address& where) { return sys.spawn<dialled>(open, where.authority()); };
+  config.link = [&](caf::actor_system& sys, uint32_t, const quic::endpoint_address& where) { return sys.spawn<dialled>(open, where.authority(), nullptr); };
   const auto finder = b.own(actors::spawn_source_finder(b.sys, std::move(config), looking, b.observer));
   b.pass(2s);
   CHECK(open.empty());
@@ -185,6 +197,48 @@ TEST_CASE("a subscriber dials who is found, each once, and leaves who is gone") 
   const auto end = b.watch(finder);
   b.send(finder, actors::stop_atom::value);
   CHECK(end->ended);
+}
+
+TEST_CASE("a source that cannot be reached gives its place to another, one that is up keeps it, and who was given up gets another turn") {
+  mesh_bench b;
+  std::vector<std::string> open;
+  std::set<std::string> up;
+  actors::source_finder_config config{.stream_id = wptv, .first = 0, .places = 1, .link = {}};
+  config.link = [&](caf::actor_system& sys, uint32_t, const quic::endpoint_address& where) {
+    return sys.spawn<dialled>(open, where.authority(), [&](const std::string& address) { return up.contains(address); });
+  };
+  const auto finder = b.own(actors::spawn_source_finder(b.sys, std::move(config), b.node(3, {}, "let me in", false), b.observer));
+  const std::string one = "192.0.2.1:4443", other_one = "192.0.2.2:4443";
+  for (uint32_t number : {1, 2}) {
+    auto a = draft(number);
+    a.transports = {discovery::direct_transport{number == 1 ? one : other_one, "moqt-18", {}}};
+    b.send(b.node(number), actors::own_stream{std::make_shared<const discovery::announcement>(a)});
+  }
+  using here = std::vector<std::string>;
+  b.pass(5s);
+  REQUIRE(open.size() == 1);
+  const auto first = open.front(), second = first == one ? other_one : one;
+  // Neither can be reached: they take turns.
+  b.pass(35s);
+  CHECK(open == here{second});
+  b.pass(20s);
+  CHECK(open == here{first});
+  // It comes up, and keeps its place; a short break changes nothing.
+  up.insert(first);
+  b.pass(120s);
+  CHECK(open == here{first});
+  up.clear();
+  b.pass(10s);
+  up.insert(first);
+  b.pass(120s);
+  CHECK(open == here{first});
+  // It is gone, and the other is there.
+  up = {second};
+  b.pass(45s);
+  CHECK(open == here{second});
+  b.pass(120s);
+  CHECK(open == here{second});
+  b.send(finder, actors::stop_atom::value);
 }
 
 TEST_CASE("a thousand forged announcements in a listing are refused, counted, and told once with the reason") {
