@@ -138,7 +138,7 @@ net::http_response directory::streams(const net::http_request& request) const {
   bool more = false;
   for (const auto& s : found) {
     bytes += s.encoded.size() + 1;
-    if (bytes > limits::directory_listing_bytes_max) {
+    if (bytes > config_.listing_bytes_max) {
       more = true;
       break;
     }

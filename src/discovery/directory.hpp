@@ -19,6 +19,7 @@ namespace ec::discovery {
 struct directory_config {
   std::string token;    ///< who posts must say it; empty: anybody may
   std::string instance; ///< another one after each start: 1 to 64 of [a-z0-9]
+  size_t listing_bytes_max = base::limits::directory_listing_bytes_max; ///< of announcements in one answer
 };
 
 /// Answers the requests to a directory. Requests and times in, answers out; not thread-safe.

@@ -169,11 +169,9 @@ TEST_CASE("a thousand forged announcements a second cost a few signatures, and a
 
 TEST_CASE("forged announcements from everywhere are bounded too, and use up nothing of the one they name") {
   bench b;
-  for (int i = 0; i < 20'000; ++i) {
-    auto forged = later(draft(1, channel(i)), 7);
-    const auto from = "[2001:db8:" + std::to_string(i % 5000) + "::1]:5000";
-    b.push(discovery::encode(forged), {carrier_kind::gossip, from});
-  }
+  std::vector<std::string> forged;
+  for (int i = 0; i < 50; ++i) forged.push_back(discovery::encode(later(draft(1, channel(i)), 7)));
+  for (size_t i = 0; i < 5'200; ++i) b.push(forged[i % 50], {carrier_kind::gossip, "[2001:db8:" + std::to_string(i % 5000) + "::1]:5000"});
   CHECK(b.table.signatures_checked() <= 4096);
   CHECK(b.table.count(verdict::over_check_rate) > 0);
   CHECK(b.table.count(verdict::over_address_rate) > 0); // of more than 4,096 addresses none is followed
@@ -203,11 +201,11 @@ TEST_CASE("one key, one address, one stream have their bounds, which cost no sig
 TEST_CASE("one key may not talk without end, and only its own words count against it") {
   bench b;
   size_t over = 0;
-  for (uint64_t i = 1; i <= 1000; ++i) {
+  for (uint64_t i = 1; i <= 600; ++i) {
     const auto from = discovery::origin{carrier_kind::gossip, "192.0.2." + std::to_string(i % 200) + ":1"};
     if (b.push(signed_by(1, later(draft(1), i)), from) == verdict::over_key_rate) ++over;
   }
-  CHECK(over == 1000 - 512);
+  CHECK(over == 600 - 512);
   CHECK(b.push(signed_by(2, draft(2))) == verdict::added);
 }
 
