@@ -242,7 +242,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     if (outputs.objects) out.push_back(caf::actor_cast<caf::actor>(*outputs.objects));
     if (outputs.evidence) out.push_back(caf::actor_cast<caf::actor>(*outputs.evidence));
     if (outputs.trust) out.push_back(caf::actor_cast<caf::actor>(*outputs.trust));
-    for (uint32_t i = 0; i < plan.peers.size(); ++i) 
+    for (uint32_t i = 0; i < plan.peers.size(); ++i)
       out.push_back(spawn_session_link(s, i, {plan.peers[i].address, plan.peers[i].verification}, plan.on, endpoint, sink, observer));
     if (discovery) {
       source_finder_config finder{.stream_id = plan.stream_id, .policy = plan.policy, .first = static_cast<uint32_t>(plan.peers.size()), .places = discovered_max, .link = {}};

@@ -77,16 +77,6 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
   wishes.pass_on = does == part::bridge;
   if (does == part::bridge && (o.gossip.empty() || o.directory.empty()))
     return fail(errc::config, "needed: a bridge has two ends", o.gossip.empty() ? "--gossip" : "--directory");
-  if (!o.gossip.empty()) {
-    EC_TRYV(actors::gossip_peers(o.gossip));
-    actors::quic_endpoint_config dials;
-    dials.implementation = "ec-node/" EC_VERSION;
-    dials.linger = std::chrono::milliseconds{0};
-    EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
-    out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
-    out.keep.push_back(endpoint.core);
-    wishes.endpoint = std::move(endpoint);
-  }
   std::shared_ptr<const crypto::signing_key> key;
   std::shared_ptr<const discovery::announcement> own;
   if (announces) {
@@ -102,9 +92,23 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     EC_TRY(auto a, announcement_of(o, key->public_key()));
     own = std::make_shared<const discovery::announcement>(std::move(a));
   }
-  EC_TRY(auto discovery, actors::start_discovery(sys, wishes, key, observer));
-  if (own) caf::anon_send(discovery, actors::own_stream{own});
-  out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(discovery)});
+  if (!o.gossip.empty()) {
+    EC_TRYV(actors::gossip_peers(o.gossip));
+    actors::quic_endpoint_config dials;
+    dials.implementation = "ec-node/" EC_VERSION;
+    dials.linger = std::chrono::milliseconds{0};
+    EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
+    out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
+    out.keep.push_back(endpoint.core);
+    wishes.endpoint = std::move(endpoint);
+  }
+  auto discovery = actors::start_discovery(sys, wishes, key, observer);
+  if (!discovery) {
+    actors::end_topology(sys, std::move(out)); // the endpoint's actors run on the loop that it keeps
+    return fail(discovery.error());
+  }
+  if (own) caf::anon_send(discovery.value(), actors::own_stream{own});
+  out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(discovery.value())});
   return out;
 }
 

@@ -4,7 +4,6 @@
 #include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
 #include "base/clock.hpp"
-#include "base/file.hpp"
 #include "base/hex.hpp"
 #include "base/limits.hpp"
 #include "crypto/random.hpp"
@@ -13,6 +12,7 @@
 #include "node/command.hpp"
 #include "node/commands.hpp"
 #include "node/signals.hpp"
+#include "node/started.hpp"
 
 namespace ec::node {
 namespace {
@@ -46,11 +46,7 @@ int cmd_directory(const std::vector<std::string>& args) {
   };
   const auto token = actors::read_directory_token(config.token_file, "--token-file");
   if (!token) return refuse(token.error());
-  if (!config.endpoint_addr_out.empty()) {
-    // Before anybody is told that it runs; what is written now is written again with the port.
-    const auto writable = base::write_file_atomic(config.endpoint_addr_out.string(), {}, 0644, base::durability::process);
-    if (!writable) return refuse(actors::about_setting(writable.error(), "--endpoint-addr-out"));
-  }
+  if (const auto writable = try_address_out(config.endpoint_addr_out); !writable) return refuse(writable.error());
   discovery::directory directory({.token = token.value(), .instance = base::to_hex(crypto::random_bytes(8))});
   std::mutex lock; // the server answers on many threads
   auto server = net::http_server::start(
@@ -64,10 +60,7 @@ int cmd_directory(const std::vector<std::string>& args) {
   if (token.value().empty()) std::printf("posts      by anybody\n");
   else std::printf("posts      with the token\n");
   std::fflush(stdout);
-  if (!config.endpoint_addr_out.empty()) {
-    const auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(url + "\n"), 0644, base::durability::process);
-    if (!written) return refuse(written.error());
-  }
+  if (const auto written = write_address_out(config.endpoint_addr_out, url); !written) return refuse(written.error());
   signals.wait();
   server.value()->stop();
   return exit_ok;

@@ -4,12 +4,12 @@
 
 #include "actors/topology/common.hpp"
 #include "base/clock.hpp"
-#include "base/file.hpp"
 #include "media/test_broadcast.hpp"
 #include "net/url.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
 #include "node/signals.hpp"
+#include "node/started.hpp"
 #include "tuner/loop.hpp"
 #include "tuner/lossy_broadcast.hpp"
 #include "tuner/simulator.hpp"
@@ -133,11 +133,7 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
     if (!fault) return refuse(actors::about_setting(fault.error(), "--fault"));
     faults.push_back(fault.value());
   }
-  if (!config.endpoint_addr_out.empty()) {
-    // Before anybody is told that it runs; what is written now is written again with the port.
-    const auto writable = base::write_file_atomic(config.endpoint_addr_out.string(), {}, 0644, base::durability::process);
-    if (!writable) return refuse(actors::about_setting(writable.error(), "--endpoint-addr-out"));
-  }
+  if (const auto writable = try_address_out(config.endpoint_addr_out); !writable) return refuse(writable.error());
   tuner::simulator_config device;
   device.listen = config.listen;
   device.speed = config.speed;
@@ -156,10 +152,7 @@ int cmd_simulate_tuner(const std::vector<std::string>& args) {
   std::printf("tuner      %s\nlineup     %s/lineup.json\nchannel    %s/auto/v%s\n", url.c_str(), url.c_str(), url.c_str(), config.channel.c_str());
   if (!config.control.empty()) std::printf("control    %s\n", simulator.value()->control_address().c_str());
   std::fflush(stdout);
-  if (!config.endpoint_addr_out.empty()) {
-    const auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(url + "\n"), 0644, base::durability::process);
-    if (!written) return refuse(written.error());
-  }
+  if (const auto written = write_address_out(config.endpoint_addr_out, url); !written) return refuse(written.error());
   signals.wait();
   simulator.value()->stop();
   return exit_ok;

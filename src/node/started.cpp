@@ -2,6 +2,9 @@
 
 #include <cstdio>
 
+#include "actors/topology/common.hpp"
+#include "base/file.hpp"
+
 namespace ec::node {
 
 void print_started(const actors::running_topology& topology) {
@@ -12,6 +15,18 @@ void print_started(const actors::running_topology& topology) {
   if (!topology.signer.empty()) std::printf("signer     %s\n", topology.signer.c_str());
   if (!topology.address.empty()) std::printf("listening  %s\n", topology.address.c_str());
   std::fflush(stdout);
+}
+
+base::result<void> try_address_out(const std::filesystem::path& file) {
+  if (file.empty()) return base::ok();
+  auto done = base::write_file_atomic(file.string(), {}, 0644, base::durability::process);
+  if (!done) return base::fail(actors::about_setting(done.error(), "--endpoint-addr-out"));
+  return done;
+}
+
+base::result<void> write_address_out(const std::filesystem::path& file, const std::string& address) {
+  if (file.empty()) return base::ok();
+  return base::write_file_atomic(file.string(), base::as_span(address + "\n"), 0644, base::durability::process);
 }
 
 } // namespace ec::node

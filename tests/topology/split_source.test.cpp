@@ -6,15 +6,28 @@
 
 using namespace ec;
 
-TEST_CASE("manifests from one node and chunks from another make a verified recording") {
-  test::topology_bench bench;
+namespace {
+
+struct split {
+  std::unique_ptr<test::running_node> leader, relay, subscriber;
+};
+
+/// A leader that gives manifests only, a relay that gives chunks, and a subscriber of both for three chunks.
+split split_source(test::topology_bench& bench) {
   auto manifests_only = bench.publish("leader");
   manifests_only.publish_chunks = false;
-  const auto leader = bench.leader(manifests_only);
-  const auto relay = bench.relay(bench.publish("relay"));
-  auto wanted = bench.subscribe(*leader, *relay);
+  split out{bench.leader(manifests_only), bench.relay(bench.publish("relay")), nullptr};
+  auto wanted = bench.subscribe(*out.leader, *out.relay);
   wanted.stop_after = 3;
-  const auto subscriber = bench.subscriber(wanted);
+  out.subscriber = bench.subscriber(wanted);
+  return out;
+}
+
+} // namespace
+
+TEST_CASE("manifests from one node and chunks from another make a verified recording") {
+  test::topology_bench bench;
+  const auto [leader, relay, subscriber] = split_source(bench);
 
   REQUIRE_MESSAGE(subscriber->ended(), subscriber->log().text());
   const auto chunks = subscriber->log().all("chunk");
@@ -39,13 +52,7 @@ TEST_CASE("two nodes of one process with the same input take one tuner, and what
   tuner::shared_inputs inputs;
   test::topology_bench bench;
   bench.on.open_source = [&](std::string_view input, const tuner::source_options& options) { return inputs.open(input, options); };
-  auto manifests_only = bench.publish("leader");
-  manifests_only.publish_chunks = false;
-  const auto leader = bench.leader(manifests_only);
-  const auto relay = bench.relay(bench.publish("relay"));
-  auto wanted = bench.subscribe(*leader, *relay);
-  wanted.stop_after = 3;
-  const auto subscriber = bench.subscriber(wanted);
+  const auto [leader, relay, subscriber] = split_source(bench);
   REQUIRE_MESSAGE(subscriber->ended(), subscriber->log().text());
   CHECK(subscriber->log().count("chunk") == 3);
   CHECK(subscriber->log().count("rejected") == 0);

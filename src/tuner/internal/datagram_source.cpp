@@ -96,7 +96,7 @@ private:
 
   /// What waits in the socket, up to a bound.
   base::result<void> receive() {
-    std::array<uint8_t, 65536> datagram{};
+    std::array<uint8_t, 65536> datagram; // not cleared: it is filled before it is read
     for (size_t i = 0; i < datagrams_at_once; ++i) {
       iovec part{datagram.data(), datagram.size()};
       alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(uint32_t))> control{};

@@ -9,26 +9,14 @@
 #include "base/limits_tuner.hpp"
 #include "net/url.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/tuner/numbered.hpp"
 #include "tuner/simulator.hpp"
 
 using namespace ec;
 using namespace std::chrono_literals;
+using test::numbered;
 
 namespace {
-
-/// Packets that carry their number, in bursts of ten; `size` packets a millisecond of the broadcast.
-tuner::broadcast numbered() {
-  return [n = uint64_t{0}]() mutable -> base::result<tuner::broadcast_burst> {
-    std::vector<uint8_t> out;
-    for (int i = 0; i < 10; ++i, ++n) {
-      std::vector<uint8_t> p(188, 0xff);
-      p[0] = 0x47;
-      for (size_t k = 0; k < 8; ++k) p[4 + k] = static_cast<uint8_t>(n >> (56 - 8 * k));
-      out.insert(out.end(), p.begin(), p.end());
-    }
-    return tuner::broadcast_burst{base::bytes::adopt(std::move(out)), std::chrono::milliseconds(n)};
-  };
-}
 
 std::unique_ptr<tuner::simulator> device(double speed = 10) {
   tuner::simulator_config config;

@@ -9,28 +9,16 @@
 
 #include "base/clock.hpp"
 #include "net/http_client.hpp"
+#include "tests/unit/tuner/numbered.hpp"
 #include "tuner/source.hpp"
 
 using namespace ec;
 using namespace std::chrono_literals;
+using test::numbered;
 
 namespace {
 
 constexpr net::http_timeouts quick{.connect = 2000ms, .header = 2000ms, .stall = 5000ms};
-
-/// Packets that carry their number, ten in a burst, 1 ms each.
-tuner::broadcast numbered() {
-  return [n = uint64_t{0}]() mutable -> base::result<tuner::broadcast_burst> {
-    std::vector<uint8_t> out;
-    for (int i = 0; i < 10; ++i, ++n) {
-      std::vector<uint8_t> p(188, 0xff);
-      p[0] = 0x47;
-      for (size_t k = 0; k < 8; ++k) p[4 + k] = static_cast<uint8_t>(n >> (56 - 8 * k));
-      out.insert(out.end(), p.begin(), p.end());
-    }
-    return tuner::broadcast_burst{base::bytes::adopt(std::move(out)), std::chrono::milliseconds(n)};
-  };
-}
 
 /// Asks the device for its status until it has `wanted` streams open: every round is an answer of the device, none is a pause.
 bool has_streams(const tuner::simulator& d, unsigned wanted) {
