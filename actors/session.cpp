@@ -35,6 +35,7 @@ public:
       [this](const fetch_request& r) {
         return link_->session().fetch(r.track, r.first, r.end, {});
       },
+      [this](const fetch_cancel& c) { link_->session().cancel_fetch(c.request); },
       [this](const session_bar& bar) {
         if (ended_ || bar_) return;
         bar_ = bar;

@@ -30,6 +30,11 @@ struct fetch_request {
   moq::location end;  ///< the object behind the last one; object 0: to the end of that group [MOQT 10.12.1]
 };
 
+/// What the fetch would still have given is not wanted any more; nothing more is told of it.
+struct fetch_cancel {
+  moq::request_id request = moq::no_request;
+};
+
 /// Closes a session whose peer cannot be believed.
 struct session_bar {
   std::chrono::milliseconds hold{0}; ///< the session ends, to be dialled again, not before this has passed
@@ -42,6 +47,7 @@ using session_actor = caf::typed_actor<
   caf::replies_to<subscribe_request>::with<subscribe_ids>,
   // The answer is the request id.
   caf::replies_to<fetch_request>::with<uint64_t>,
+  caf::reacts_to<fetch_cancel>,
   // Closes the session with PROTOCOL_VIOLATION; ends with the reason after the hold.
   caf::reacts_to<session_bar>,
   // The connection is gone (sent to itself).
@@ -89,5 +95,6 @@ session_actor spawn_session(caf::actor_system& sys, const running_endpoint& endp
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::subscribe_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::subscribe_ids)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::fetch_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::fetch_cancel)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::session_bar)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::session_event)
