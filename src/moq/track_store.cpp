@@ -1,6 +1,7 @@
 #include "moq/track_store.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ec::moq {
 namespace {
@@ -161,7 +162,7 @@ base::result<void> track_store::append(track& t, object o, base::mono_time now) 
   t.bytes_ += cost;
   if (!t.largest_ || o.at() > *t.largest_) t.largest_ = o.at();
   group.objects.emplace(o.id, o);
-  t.tell([&](track_observer& who) { who.on_append(t, o, first, now); });
+  if (!group.for_fetch) t.tell([&](track_observer& who) { who.on_append(t, o, first, now); });
   evict(t);
   return base::ok();
 }
@@ -189,6 +190,7 @@ void track_store::end_group(track& t, uint64_t group, base::mono_time now) {
   if (it != t.groups_.end()) {
     if (it->second.ended || it->second.was_reset) return;
     it->second.ended = true;
+    if (it->second.for_fetch) return;
   }
   t.tell([&](track_observer& who) { who.on_end_group(t, group, now); });
 }
@@ -202,8 +204,16 @@ void track_store::reset_group(track& t, uint64_t group, uint64_t code, base::mon
     it->second.objects.clear();
     it->second.subgroups.clear();
     it->second.was_reset = true;
+    if (std::exchange(it->second.for_fetch, false)) return;
   }
   t.tell([&](track_observer& who) { who.on_reset_group(t, group, code, now); });
+}
+
+void track_store::restore_group(track& t, uint64_t group) {
+  const auto it = t.groups_.find(group);
+  if (it == t.groups_.end() || !it->second.was_reset) return;
+  it->second = {};
+  it->second.for_fetch = true;
 }
 
 void track_store::announce(const track_namespace& ns, base::mono_time now) {

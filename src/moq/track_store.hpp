@@ -77,6 +77,7 @@ struct cached_group {
   size_t bytes = 0;
   bool ended = false;
   bool was_reset = false; ///< what was published is no longer offered: its state is unknown to who asks
+  bool for_fetch = false; ///< it came back: who is subscribed had its end, who asks gets it
 };
 
 class track {
@@ -150,6 +151,10 @@ public:
   /// The group turned out bad: its streams are reset with `code` (reset_code), its objects forgotten, and what is
   /// appended to it later is refused.
   void reset_group(track& t, uint64_t group, uint64_t code, base::mono_time now);
+
+  /// A group that was reset is offered anew, from its first object on: to who fetches it. Subscriptions, whose streams of it have ended,
+  /// are told nothing. Nothing happens if it was not reset.
+  void restore_group(track& t, uint64_t group);
 
   /// Announces a namespace that has no track yet. Counted: each announce needs its withdraw.
   void announce(const track_namespace& ns, base::mono_time now);

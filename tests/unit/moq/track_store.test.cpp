@@ -95,3 +95,38 @@ TEST_CASE("namespaces are counted: the last track takes its namespace along") {
   CHECK(f.store.namespaces().empty());
   CHECK(f.store.find(track_name("t")) == nullptr);
 }
+
+TEST_CASE("a group that was reset and is whole after all is there for who fetches it, and no news for who is subscribed") {
+  fixture f;
+  auto& t = *f.add();
+  struct listener final : moq::track_observer {
+    std::vector<std::string> heard;
+    void on_append(moq::track&, const moq::object& o, bool, base::mono_time) override { heard.push_back("append " + std::to_string(o.group)); }
+    void on_end_subgroup(moq::track&, uint64_t, uint64_t, base::mono_time) override {}
+    void on_end_group(moq::track&, uint64_t g, base::mono_time) override { heard.push_back("end " + std::to_string(g)); }
+    void on_reset_group(moq::track&, uint64_t g, uint64_t, base::mono_time) override { heard.push_back("reset " + std::to_string(g)); }
+    void on_end_track(moq::track&, uint64_t, std::string_view, base::mono_time) override {}
+  } who;
+  t.observe(who);
+  CHECK_FALSE(f.put(t, test_object(1, 0)));
+  f.store.restore_group(t, 1); // it is offered: nothing happens
+  CHECK(f.put(t, test_object(1, 0)) == errc::exists);
+  f.store.reset_group(t, 1, moq::reset_code::internal_error, f.now);
+  CHECK(f.put(t, test_object(1, 1)) == errc::invalid_argument);
+  f.store.restore_group(t, 1);
+  for (uint64_t id = 0; id < 3; ++id) CHECK_FALSE(f.put(t, test_object(1, id)));
+  f.store.end_group(t, 1, f.now);
+  CHECK(t.groups().at(1).objects.size() == 3);
+  CHECK(t.groups().at(1).ended);
+  CHECK_FALSE(t.groups().at(1).was_reset);
+  CHECK(f.put(t, test_object(1, 3)) == errc::invalid_argument);
+  CHECK(who.heard == std::vector<std::string>{"append 1", "reset 1"});
+  // Reset once more, it is over: its objects are forgotten, and who was told so is not told again.
+  f.store.reset_group(t, 1, moq::reset_code::internal_error, f.now);
+  CHECK(t.cached_bytes() == 0);
+  CHECK(who.heard.size() == 2);
+  f.store.restore_group(t, 7); // nobody knows it: it comes as any other
+  CHECK_FALSE(f.put(t, test_object(7, 0)));
+  CHECK(who.heard.back() == "append 7");
+  t.forget(who);
+}
