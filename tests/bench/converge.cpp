@@ -1,7 +1,8 @@
 // What several receivers of one broadcast have in common. Usage: converge [runs [loss [data-root]]]. First two simulated stations that were
 // started 37 s apart: how many of their chunks are the same. Then pairs of receivers that lose packets independently of each other, the
-// second of which tunes in later: how many of the chunks that both call whole are the same, and what share of all chunks one of them has
-// whole, both together, and neither. Exit code 1 if two that are whole differ.
+// second of which tunes in later: how many of the chunks that both call whole are the same, what share of all chunks one of them has whole, what
+// share if each repairs its own from the other (5 % of a chunk on trust at most), and both together. Exit code 1 if two that are whole differ, or
+// if a repaired one is not the truth.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 
 #include "media/test_broadcast.hpp"
 #include "tests/support/ts_runs.hpp"
+#include "ts/chunk_repair.hpp"
 
 namespace {
 
@@ -35,10 +37,28 @@ std::vector<uint8_t> lose(std::span<const uint8_t> in, double share, uint64_t se
 }
 
 struct sum {
-  uint64_t chunks = 0, first = 0, second = 0, both = 0, same = 0, either = 0;
+  uint64_t chunks = 0, first = 0, second = 0, both = 0, same = 0, either = 0, repaired = 0, wrong = 0;
   double mean_packets = 0;
 
+  /// What `mine` gets of its damaged chunks from the whole ones of `other`.
+  void repair(const test::cut_result& full, const test::cut_result& mine, const test::cut_result& other, uint64_t from) {
+    std::map<uint64_t, uint64_t> durations;
+    for (const auto& e : other.events)
+      if (const auto* w = std::get_if<ts::chunk_whole>(&e)) durations[w->index] = static_cast<uint64_t>(w->duration_pts);
+    for (const auto& e : mine.events) {
+      const auto* d = std::get_if<ts::chunk_damaged>(&e);
+      if (d == nullptr || d->index < from || !durations.contains(d->index) || !full.whole.contains(d->index)) continue;
+      const auto& offer = other.whole.at(d->index);
+      const auto v = ts::judge_repair({d->index, mine.opened.at(d->index).first_pts, d->duration_pts, d->why, d->pieces},
+                                      {d->index, other.opened.at(d->index).first_pts, durations.at(d->index), offer}, 5);
+      repaired += v.taken();
+      wrong += v.taken() && offer != full.whole.at(d->index);
+    }
+  }
+
   void add(const test::cut_result& full, const test::cut_result& a, const test::cut_result& b, uint64_t from) {
+    repair(full, a, b, from);
+    repair(full, b, a, from);
     for (const auto& [index, data] : full.whole) {
       if (index < from) continue; // before the second one tuned in
       ++chunks;
@@ -60,10 +80,10 @@ double percent(uint64_t part, uint64_t all) {
 }
 
 bool report(const std::string& name, const sum& s) {
-  std::printf("%-36s %6llu chunks of %6.0f packets; one alone %5.1f %%, both together %5.1f %%; whole at both %6llu, the same %6.2f %%\n", name.c_str(),
-    static_cast<unsigned long long>(s.chunks), s.chunks ? s.mean_packets / static_cast<double>(s.chunks) : 0.0, percent(s.first + s.second, 2 * s.chunks),
+  std::printf("%-36s %6llu chunks of %6.0f packets; one alone %5.1f %%, repaired %5.1f %%, both together %5.1f %%; whole at both %6llu, the same %6.2f %%\n", name.c_str(),
+    static_cast<unsigned long long>(s.chunks), s.chunks ? s.mean_packets / static_cast<double>(s.chunks) : 0.0, percent(s.first + s.second, 2 * s.chunks), percent(s.first + s.second + s.repaired, 2 * s.chunks),
     percent(s.either, s.chunks), static_cast<unsigned long long>(s.both), percent(s.same, s.both));
-  return s.same == s.both;
+  return s.same == s.both && s.wrong == 0;
 }
 
 base::bytes on_air(media::test_codec codec, int64_t from_ms, unsigned seconds) {
