@@ -61,12 +61,14 @@ base::result<void> signer::carry(std::vector<key_statement> statements) {
   return base::ok();
 }
 
-base::result<pending> signer::prepare(content c, base::wall_time now, std::optional<uint64_t> broadcast_unix_ms) {
+base::result<pending> signer::prepare(content c, base::wall_time now, std::optional<uint64_t> broadcast_unix_ms,
+                                      std::span<const repaired_chunk> repaired) {
   if (auto wrong = fault(c); !wrong.empty()) return fail(errc::invalid_argument, std::move(wrong), c.stream_id);
   if (c.stream_id != state_.stream_id) return fail(errc::invalid_argument, "this signer signs " + state_.stream_id, c.stream_id);
   if (state_.next_sequence >= static_cast<uint64_t>(internal::number_max)) return fail(errc::refused, "the chain is full: make a new key");
   if (broadcast_unix_ms && *broadcast_unix_ms > static_cast<uint64_t>(internal::number_max))
     return fail(errc::invalid_argument, "a broadcast time beyond 2^53");
+  if (!repaired.empty() && !valid(repaired, c)) return fail(errc::invalid_argument, "chunks that are called repaired and are not whole in it");
   const auto about = "epoch " + std::to_string(c.epoch_id);
   if (c.chunk_start_index < state_.closed_below)
     return fail(errc::refused, "too old: what was signed below chunk " + std::to_string(state_.closed_below) + " is not remembered", about);
@@ -85,6 +87,7 @@ base::result<pending> signer::prepare(content c, base::wall_time now, std::optio
   a.signed_unix_ms = std::max(ms, state_.signed_unix_ms);
   a.broadcast_unix_ms = broadcast_unix_ms;
   a.previous = state_.previous;
+  if (!repaired.empty()) a.extra.emplace_back(repaired_member, to_json(repaired));
   sign(a, id, key_);
 
   state_.next_sequence += 1;

@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "crypto/keys.hpp"
 #include "manifest/attestation.hpp"
+#include "manifest/repaired.hpp"
 #include "manifest/signer_state.hpp"
 #include "manifest/verified.hpp"
 
@@ -36,8 +37,10 @@ public:
 
   /// Signs one content. An epoch gets one content of whole chunks; one with damaged or missing chunks may be followed once
   /// by one that is whole and agrees with it; an equal content may be attested again. Errors: invalid_argument (the content
-  /// breaks a rule, or is of another stream), refused (it would contradict what was signed, or is too old to tell).
-  [[nodiscard]] base::result<pending> prepare(content c, base::wall_time now, std::optional<uint64_t> broadcast_unix_ms = {});
+  /// breaks a rule, or is of another stream; `repaired` is not valid() for it), refused (it would contradict what was signed, or is too
+  /// old to tell). `repaired`: chunks of it that this signer took from another source; the attestation says so.
+  [[nodiscard]] base::result<pending> prepare(content c, base::wall_time now, std::optional<uint64_t> broadcast_unix_ms = {},
+                                              std::span<const repaired_chunk> repaired = {});
 
   const crypto::verifying_key& key() const { return key_.public_key(); }
   const signer_state& state() const { return state_; }

@@ -115,4 +115,25 @@ std::optional<proof> proofs::merged(uint64_t index, const crypto::digest& digest
   return best;
 }
 
+std::optional<manifest::repaired_chunk> proofs::repaired(uint64_t index, const crypto::digest& digest, const crypto::verifying_key& signer) const {
+  for (const auto& [first, h] : contents_) {
+    if (first > index) break;
+    if (!h.what.covers(index) || h.what.at(index).digest != digest) continue;
+    std::vector<base::bytes> payloads{h.object.payload};
+    for (const auto& late : h.late) payloads.push_back(late.payload);
+    for (const auto& payload : payloads) {
+      const auto read = manifest::decode(payload);
+      if (!read) continue;
+      for (const auto& a : attestations_in(read.value())) {
+        if (a.signer != signer) continue;
+        const auto said = manifest::repaired_in(a, h.what);
+        if (!said) continue; // a reader may ignore it, and does where it cannot be read
+        const auto one = std::ranges::find(said.value(), index, &manifest::repaired_chunk::index);
+        if (one != said.value().end() && crypto::verify(a.signer, manifest::signed_bytes(a, h.id), a.signature)) return *one;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 } // namespace ec::object

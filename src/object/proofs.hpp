@@ -12,6 +12,7 @@
 #include "crypto/digest.hpp"
 #include "crypto/keys.hpp"
 #include "manifest/content.hpp"
+#include "manifest/repaired.hpp"
 
 namespace ec::object {
 
@@ -41,6 +42,9 @@ public:
   /// signature verifies. Of several contents the one that most of them attest.
   std::optional<proof> merged(uint64_t index, const crypto::digest& digest,
     const std::function<bool(const crypto::verifying_key&)>& counts) const;
+
+  /// What `signer` says, under his signature, of chunk `index` of `digest`: that he did not receive it whole. Nothing if he does not.
+  std::optional<manifest::repaired_chunk> repaired(uint64_t index, const crypto::digest& digest, const crypto::verifying_key& signer) const;
 
   size_t size() const { return contents_.size() + waiting_.size(); }
 

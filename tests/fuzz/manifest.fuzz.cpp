@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "manifest/attestation.hpp"
+#include "manifest/repaired.hpp"
 #include "manifest/signer_state.hpp"
 #include "manifest/verifier.hpp"
 
@@ -19,6 +20,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!std::ranges::equal(again, in)) std::abort();
     if (const auto* m = std::get_if<signed_manifest>(&read.value())) {
       if (!fault(m->content).empty()) std::abort();
+      for (const auto& a : m->attestations) {
+        const auto said = repaired_in(a, m->content);
+        if (!said || said.value().empty()) continue;
+        const auto member = std::ranges::find(a.extra, repaired_member, &ec::base::json::member::first);
+        if (!valid(said.value(), m->content) || to_json(said.value()) != member->second) std::abort();
+      }
       verifier judge(m->content.stream_id, trust_set{});
       if (judge.accept(in, ec::base::wall_time{}).accepted || judge.find(m->content.chunk_start_index)) std::abort();
     }

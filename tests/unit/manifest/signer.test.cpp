@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/file.hpp"
 #include "base/limits.hpp"
+#include "base/limits_repair.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/manifest/fixture.hpp"
 
@@ -154,4 +155,51 @@ TEST_CASE("a lost state gives a new chain above the old one, whatever was signed
   const auto made = after.prepare(epoch(2), at(60000)).value();
   CHECK(made.manifest.attestations.front().sequence > before.state().next_sequence);
   CHECK_FALSE(made.manifest.attestations.front().previous.has_value());
+}
+
+TEST_CASE("a signer says in its attestation which chunks it took from another source, and the content does not change by it") {
+  auto alone = signer_of(1), repaired = signer_of(2);
+  const std::vector<repaired_chunk> said{{800, 3, 900}, {803, 0, 900}};
+  const auto as_received = alone.prepare(epoch(800, 4), at(0));
+  const auto as_repaired = repaired.prepare(epoch(800, 4), at(0), std::nullopt, said);
+  REQUIRE(as_received.has_value());
+  REQUIRE(as_repaired.has_value());
+  CHECK(as_repaired.value().manifest_id == as_received.value().manifest_id);
+  const auto& a = as_repaired.value().manifest.attestations.front();
+  CHECK(ec::crypto::verify(repaired.key(), signed_bytes(a, as_repaired.value().manifest_id), a.signature));
+  CHECK(repaired_in(a, as_repaired.value().manifest.content).value() == said);
+  const auto read = decode(as_repaired.value().payload);
+  REQUIRE(read.has_value());
+  CHECK(std::get<signed_manifest>(read.value()) == as_repaired.value().manifest);
+  // Nobody takes the statement off: the signature covers it.
+  auto bare = a;
+  bare.extra.clear();
+  CHECK_FALSE(ec::crypto::verify(repaired.key(), signed_bytes(bare, as_repaired.value().manifest_id), bare.signature));
+}
+
+TEST_CASE("what is called repaired must be whole in the content, in order, and small enough to say") {
+  auto s = signer_of(1);
+  const auto refused = [&](std::vector<repaired_chunk> said, content c) {
+    const auto r = s.prepare(std::move(c), at(0), std::nullopt, said);
+    return !r && r.error().code == errc::invalid_argument;
+  };
+  CHECK(refused({{804, 1, 900}}, epoch(800, 4)));
+  CHECK(refused({{801, 1, 900}, {800, 1, 900}}, epoch(800, 4)));
+  CHECK(refused({{800, 901, 900}}, epoch(800, 4)));
+  CHECK(refused({{800, 0, 0}}, epoch(800, 4)));
+  std::vector<repaired_chunk> many;
+  for (uint64_t i = 0; i <= limits::repairs_stated_max; ++i) many.push_back({32 * 9 + i, 9'999, 99'999});
+  CHECK(refused(many, epoch(32 * 9, 32)));
+  many.pop_back();
+  CHECK(s.prepare(epoch(32 * 9, 32), at(0), std::nullopt, many).has_value());
+}
+
+TEST_CASE("the longest statement about repaired chunks fits an attestation") {
+  auto s = signer_of(1);
+  std::vector<repaired_chunk> many;
+  constexpr uint64_t last_epoch = ((uint64_t{1} << 53) - 1) / 32 - 1;
+  for (uint64_t i = 0; i < limits::repairs_stated_max; ++i) many.push_back({32 * last_epoch + i, 356'962, 356'962});
+  const auto made = s.prepare(epoch(32 * last_epoch, 32), at(0), std::nullopt, many);
+  REQUIRE(made.has_value());
+  CHECK(decode(made.value().payload).has_value());
 }

@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "manifest/attestation.hpp"
 #include "manifest/proof.hpp"
+#include "manifest/repaired.hpp"
 #include "tests/support/data.hpp"
 
 using namespace ec::manifest;
@@ -79,7 +80,7 @@ TEST_CASE("golden proofs are made and verified as they stand") {
 }
 
 TEST_CASE("golden attestations sign the bytes that they should") {
-  REQUIRE(list("attestations").size() == 3);
+  REQUIRE(list("attestations").size() == 4);
   size_t signed_here = 0;
   for (const auto& v : list("attestations")) {
     CAPTURE(text_of(v, "name"));
@@ -101,7 +102,7 @@ TEST_CASE("golden attestations sign the bytes that they should") {
       ++signed_here;
     }
   }
-  CHECK(signed_here == 3);
+  CHECK(signed_here == 4);
 }
 
 TEST_CASE("golden key statements are genuine, and written as they stand") {
@@ -117,7 +118,7 @@ TEST_CASE("golden key statements are genuine, and written as they stand") {
 }
 
 TEST_CASE("golden objects are written as they were read") {
-  REQUIRE(list("objects").size() == 5);
+  REQUIRE(list("objects").size() == 6);
   for (const auto& v : list("objects")) {
     CAPTURE(text_of(v, "name"));
     const auto read = decode(as_span(text_of(v, "payload")));
@@ -125,6 +126,37 @@ TEST_CASE("golden objects are written as they were read") {
     const auto again = std::visit([](const auto& m) { return encode(m); }, read.value());
     CHECK(as_text(again) == text_of(v, "payload"));
   }
+}
+
+TEST_CASE("what golden attestations say of repaired chunks is read as they mean it, or not at all") {
+  const auto c = content_from_json(json::parse(text_of(list("contents")[1], "canonical")).value()).value();
+  REQUIRE(list("repaired").size() >= 18);
+  size_t good = 0;
+  for (const auto& v : list("repaired")) {
+    CAPTURE(text_of(v, "name"));
+    attestation a{.signer = key(1).public_key()};
+    a.extra.emplace_back("x-note", "before it");
+    a.extra.emplace_back(repaired_member, *v.find("member"));
+    const auto read = repaired_in(a, c);
+    if (v.find("error")->is_null()) {
+      REQUIRE_MESSAGE(read.has_value(), read.error().message());
+      ++good;
+      CHECK(valid(read.value(), c));
+      CHECK(json::canonical(to_json(read.value())) == json::canonical(*v.find("member")));
+    } else {
+      REQUIRE_FALSE(read.has_value());
+      CHECK(ec::base::name(read.error().code) == text_of(v, "error"));
+    }
+  }
+  CHECK(good == 3);
+  CHECK(repaired_in(attestation{.signer = key(1).public_key()}, c).value().empty());
+  // As it travels, and after the signature was looked at.
+  const auto whole = decode(as_span(text_of(list("objects")[3], "payload"))).value();
+  const auto& m = std::get<signed_manifest>(whole);
+  const auto said = repaired_in(m.attestations.front(), m.content).value();
+  REQUIRE(said.size() == 2);
+  CHECK(said[0] == repaired_chunk{885300005, 12, 13340});
+  CHECK(said[1] == repaired_chunk{885300008, 0, 900});
 }
 
 TEST_CASE("every golden payload that breaks the format is refused for the right reason") {

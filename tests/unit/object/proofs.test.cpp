@@ -71,6 +71,30 @@ TEST_CASE("a stranger's manifest vouches for nothing until an attestation that c
   CHECK(p.of(40, c.facts.digest)[0].payload == other);
 }
 
+TEST_CASE("what a signer took from another source is told of that chunk, and under his signature only") {
+  leader l(1);
+  leader other(2);
+  const auto c = make_chunk(40, 188);
+  const std::vector<manifest::repaired_chunk> said{{40, 1, 900}};
+  auto pending = l.s.prepare(content_of(c), wall_at(0), std::nullopt, said).value();
+  proofs p;
+  p.keep(40, 0, other.sign(c), true);
+  CHECK_FALSE(p.repaired(40, c.facts.digest, l.s.key()));
+  p.keep(40, 1, base::bytes::copy(pending.payload), true);
+  const auto told = p.repaired(40, c.facts.digest, l.s.key());
+  REQUIRE(told);
+  CHECK(*told == said.front());
+  CHECK_FALSE(p.repaired(40, c.facts.digest, other.s.key())); // he received it
+  CHECK_FALSE(p.repaired(41, c.facts.digest, l.s.key()));
+  CHECK_FALSE(p.repaired(40, make_chunk(40, 188, 5).facts.digest, l.s.key()));
+
+  auto forged = pending.manifest;
+  forged.attestations.front().extra.front().second = manifest::to_json(std::vector<manifest::repaired_chunk>{{40, 900, 900}});
+  proofs q;
+  q.keep(40, 0, base::bytes::adopt(manifest::encode(forged)), true);
+  CHECK_FALSE(q.repaired(40, c.facts.digest, l.s.key()));
+}
+
 TEST_CASE("strangers cannot push out what counts") {
   leader l(1);
   leader stranger(2);

@@ -136,6 +136,10 @@ def main():
         for name, body, a, message, d in (("the first of a chain", one, first, first_message, first_digest),
                                           ("the next, with an extra member", five, second, second_message, second_digest),
                                           ("another signer", one, other, other_message, other_digest))]
+    repaired = [{"index": 885300005, "packets": 12, "of": 13340}, {"index": 885300008, "packets": 0, "of": 900}]
+    third, third_message, third_digest = attest(2, manifest_id(five), 8, 1770000003456, None, other_digest, {"x-repaired": repaired})
+    vectors["attestations"].append({"name": "of chunks that were repaired", "manifest_id": manifest_id(five).hex(), "signed_bytes": third_message.hex(),
+                                    "digest": third_digest.hex(), "attestation": third})
     good = {"attestations": [first], "content": one}
     rotated, rotated_message = key_statement("rotate", 1, 2, 1770000000789)
     revoked, revoked_message = key_statement("revoke", 1, None, 1770000000790)
@@ -143,10 +147,35 @@ def main():
         {"name": "object 0", "payload": text(good)},
         {"name": "the next epoch", "payload": text({"attestations": [second], "content": five})},
         {"name": "a late attestation", "payload": text({"attestations": [other], "manifest_id": manifest_id(one).hex()})},
+        {"name": "with repaired chunks", "payload": text({"attestations": [third], "content": five})},
         {"name": "two signers at once", "payload": text({"attestations": [first, other], "content": one})},
         {"name": "with key statements", "payload": text({"attestations": [other], "content": one, "key_statements": [rotated, revoked]})}]
     vectors["key_statements"] = [{"name": name, "file": text(s) + "\n", "signed_bytes": message.hex()}
                                  for name, s, message in (("key 1 names key 2", rotated, rotated_message), ("key 1 is revoked", revoked, revoked_message))]
+
+    # What a reader of "x-repaired" makes of it, beside the content of five chunks; what it cannot read it ignores.
+    def entry(**members):
+        return {k: v for k, v in ({"index": 885300005, "packets": 1, "of": 900} | members).items() if v != "drop"}
+
+    vectors["repaired"] = [{"name": name, "member": member, "error": error} for name, member, error in (
+        ("two chunks", repaired, None),
+        ("only where it begins", [entry(packets=0)], None),
+        ("all of it", [entry(packets=900)], None),
+        ("a list of nothing", [], "malformed"),
+        ("no list", {"index": 885300005}, "malformed"),
+        ("a number", [1], "malformed"),
+        ("more packets than there are", [entry(packets=901)], "malformed"),
+        ("no packets at all", [entry(packets=0, of=0)], "malformed"),
+        ("more packets than a chunk has", [entry(of=400000)], "malformed"),
+        ("a negative number", [entry(packets=-1)], "malformed"),
+        ("a member missing", [entry(of="drop")], "malformed"),
+        ("a member too many", [entry(source="x")], "malformed"),
+        ("a chunk twice", [entry(), entry()], "malformed"),
+        ("not in order", [entry(index=885300008), entry()], "malformed"),
+        ("a damaged chunk", [entry(index=885300006)], "malformed"),
+        ("a missing chunk", [entry(index=885300007)], "malformed"),
+        ("a chunk of another epoch", [entry(index=885300010)], "malformed"),
+        ("seventeen", [entry(index=i) for i in range(17)], "too-large"))]
 
     def changed(**members):
         body = dict(one) | members
