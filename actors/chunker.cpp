@@ -83,7 +83,7 @@ public:
   chunker(caf::actor_config& cfg, chunker_config config, std::optional<chunk_publisher_actor> publisher,
     std::optional<signer_actor> signer, observer_actor observer) :
     chunker_actor::base(cfg), cutter_(config.cutter), sealer_config_(std::move(config.sealer)), edge_config_(config.edge),
-    names_(std::move(config.names)), outlet_for_(std::move(config.outlet_for)), observer_(std::move(observer)) {
+    names_(std::move(config.names)), outlet_for_(std::move(config.outlet_for)), on_names_(std::move(config.on_names)), observer_(std::move(observer)) {
     connect({std::move(config.cipher), std::move(publisher), std::move(signer)});
   }
 
@@ -101,6 +101,7 @@ public:
   void on_exit() override {
     for (const auto& o : outlets_) o->release(this);
     outlet_for_ = nullptr;
+    on_names_ = nullptr;
     waiting_.clear();
   }
 
@@ -152,6 +153,7 @@ private:
                         {{"stream_id", here.text()}, {"alias", alias.id.text()}, {"stronger", alias.stronger}, {"reason", found.value().reason}}});
     }
     if (!learnt.fresh.empty() && learnt.fresh.front().stronger) publish_as(learnt.fresh.front().id);
+    if (!learnt.fresh.empty() && on_names_) on_names_(*names_, second_);
     for (const auto& other : learnt.contradicting) {
       base::log::warn("chunker", "stream-name-differs", {{"stream_id", here.text()}, {"on_air", other.text()}});
       send(observer_, report{"stream-name-differs", {{"stream_id", here.text()}, {"on_air", other.text()},
@@ -171,6 +173,7 @@ private:
     if (made.value().publisher) link_to(*made.value().publisher);
     if (made.value().signer) link_to(*made.value().signer);
     connect(std::move(made).value());
+    second_ = id;
     base::log::info("chunker", "published-as", {{"alias", id.text()}});
     send(observer_, report{"published-as", {{"stream_id", names_->id().text()}, {"alias", id.text()}}});
   }
@@ -268,6 +271,8 @@ private:
   size_t opened_by_ = 0; ///< outlets that have the chunk that is open
   std::optional<identity::stream_names> names_;
   std::function<base::result<chunk_outlet>(caf::actor_system&, const identity::stream_id&)> outlet_for_;
+  std::function<void(const identity::stream_names&, const std::optional<identity::stream_id>&)> on_names_;
+  std::optional<identity::stream_id> second_; ///< under which it is published too
   uint64_t named_at_ = 0; ///< program_changes() when the names were asked for
   observer_actor observer_;
   std::vector<ts::cut_event> events_;

@@ -45,6 +45,8 @@ struct chunker_config {
   /// Makes the outlet of a stronger name that the broadcast gave the running stream: from its next chunk on the stream is published
   /// under both. Unset: under the one that it was started with. Errors are told, and change nothing.
   std::function<base::result<chunk_outlet>(caf::actor_system&, const identity::stream_id&)> outlet_for = {};
+  /// Told each time that the broadcast gave the stream further names: all of them, and the one under which it is published too.
+  std::function<void(const identity::stream_names&, const std::optional<identity::stream_id>& second)> on_names = {};
 };
 
 /// `publisher` and `signer` may each be absent: a leader without chunks, a relay without manifests.

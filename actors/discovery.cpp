@@ -39,7 +39,11 @@ public:
     return {
       [this](const heard_announcements& h) { return judge(h); },
       [this](const own_stream& own) {
-        announce(own_.insert_or_assign(own.what->stream_id.text(), *own.what).first->second);
+        if (stopping_) return;
+        auto next = *own.what;
+        const auto before = own_.find(next.stream_id.text());
+        if (before != own_.end()) next.sequence = before->second.sequence;
+        announce(own_.insert_or_assign(next.stream_id.text(), std::move(next)).first->second);
         if (!announcing_) {
           announcing_ = true;
           delayed_send(this, config_.ttl / 3, retry_atom::value);

@@ -1,6 +1,7 @@
 #include "actors/session.hpp"
 
 #include "actors/endpoint_core.hpp"
+#include "base/hex.hpp"
 #include "base/log.hpp"
 
 namespace ec::actors {
@@ -69,7 +70,7 @@ public:
   void on_setup(const moq::peer_setup& setup) override {
     connected_ = true;
     base::log::info("session", "up", {{"peer", dial_.address.authority()}, {"implementation", setup.implementation}});
-    push({.what = session_event::kind::up, .session = this, .text = dial_.address.authority()});
+    push({.what = session_event::kind::up, .session = this, .text = dial_.address.authority(), .node = dial_.address.pin ? base::to_hex(*dial_.address.pin) : std::string{}});
   }
   void on_object(moq::request_id request, const moq::object& o) override {
     push({.what = session_event::kind::object, .request = request, .object = o});

@@ -74,6 +74,7 @@ struct session_event {
   uint64_t group = 0;
   std::optional<uint64_t> code;
   std::string text;
+  std::string node; ///< up: who the peer is, whatever its address: its pin, in hexadecimal; empty if it was known otherwise
 };
 
 /// Takes the events of sessions; the answer is the credit for the next object.

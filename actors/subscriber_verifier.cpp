@@ -110,7 +110,7 @@ private:
     l.wanted[0] = s.manifests;
     l.wanted[1] = l.wanted[2] = s.objects;
     std::fill(std::begin(l.subscribed), std::end(l.subscribed), false);
-    receiver_.on_source_added(e.source, s.node);
+    receiver_.on_source_added(e.source, e.node);
     send(observer_, report{"source-up", {{"source", s.address}}});
     ask_missing(e.source);
   }

@@ -38,7 +38,6 @@ struct subscriber_source {
   bool manifests = false;
   bool objects = true;
   std::string address; ///< for reports
-  std::string node;    ///< who it is, whatever its address: its pin; empty: nobody else
 };
 
 struct subscriber_config {

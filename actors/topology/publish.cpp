@@ -64,12 +64,10 @@ void tell_naming(const publish_plan& plan, const observer_actor& observer) {
 }
 
 /// What this node announces of its stream, but for sequence and times.
-base::result<discovery::announcement> announcement_of(const publish_config& config, const std::string& stream_id, const std::vector<std::string>& aliases,
+base::result<discovery::announcement> announcement_of(const publish_config& config, const identity::stream_names& names,
   const quic::endpoint_address& where, const crypto::verifying_key& node) {
-  EC_TRY(auto id, identity::stream_id::parse(stream_id));
-  discovery::announcement a{.stream_id = std::move(id), .aliases = {}, .transports = {}, .source_node = node_name(node), .signer = node, .sequence = 1};
-  for (const auto& alias : aliases)
-    if (const auto other = identity::stream_id::parse(alias)) a.aliases.emplace_back(other.value().key());
+  discovery::announcement a{.stream_id = names.id(), .aliases = {}, .transports = {}, .source_node = node_name(node), .signer = node, .sequence = 1};
+  for (const auto& alias : names.aliases()) a.aliases.emplace_back(alias.key());
   std::ranges::sort(a.aliases);
   a.chunks = config.publish_chunks;
   a.manifests = config.publish_manifests;
@@ -226,9 +224,35 @@ base::result<chunk_outlet> spawn_outlet(caf::actor_system& sys, const publish_pl
   return out;
 }
 
+/// The node's discovery, and what it says there of the stream that it publishes.
+struct announced_stream {
+  discovery_actor to;
+  std::shared_ptr<const discovery::announcement> what;
+
+  /// Who knows the broadcast by any of its names is to find it: it is announced under each that it is published under, all others as aliases.
+  void rename(const identity::stream_names& names, const std::optional<identity::stream_id>& second) const {
+    std::vector<identity::stream_id> all{names.id()};
+    all.insert(all.end(), names.aliases().begin(), names.aliases().end());
+    say(names.id(), all);
+    if (second) say(*second, all);
+  }
+
+private:
+  void say(const identity::stream_id& id, const std::vector<identity::stream_id>& names) const {
+    auto a = *what;
+    a.stream_id = id;
+    a.aliases.clear();
+    for (const auto& n : names)
+      if (n != id && a.aliases.size() < base::limits::announcement_aliases_max) a.aliases.emplace_back(n.key());
+    std::ranges::sort(a.aliases);
+    if (const auto why = discovery::fault(a); !why.empty()) base::log::error("publisher", "not-announced", {{"stream_id", id.text()}, {"reason", why}});
+    else caf::anon_send(to, own_stream{std::make_shared<const discovery::announcement>(std::move(a))});
+  }
+};
+
 /// The branch that carries the data: from the source to the endpoint. Read from the bottom: sinks first.
 base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, const publish_plan& plan, const quic_endpoint_actor& endpoint,
-  const std::filesystem::path& state, const observer_actor& observer, caf::actor& source) {
+  const std::filesystem::path& state, const std::optional<announced_stream>& announced, const observer_actor& observer, caf::actor& source) {
   const auto& config = plan.config;
   const auto policy = plan.live ? edge_policy::live : edge_policy::lossless;
   const edge_config edge{.window = edge_window, .waiting = 1024, .policy = policy};
@@ -239,8 +263,9 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   // Without a key there is no name: no manifest could list this node's damaged versions (docs/formats/object.md).
   object::sealer_config sealer{.profile = config.profile, .publisher = {}};
   if (plan.signer) sealer.publisher = plan.signer->to_string();
-  chunker_config cutting{plan.cutter, std::move(named.cipher), sealer, edge, plan.names, {}};
-  // An operator's own choice stands alone. Of its outlets the chunker is the only holder.
+  chunker_config cutting{plan.cutter, std::move(named.cipher), sealer, edge, plan.names};
+  if (announced) cutting.on_names = [announced](const auto& names, const auto& second) { announced->rename(names, second); };
+  // Under an operator's own choice alone it is published. Of its outlets the chunker is the only holder.
   if (plan.naming.rule != name(naming_rule::explicit_id))
     cutting.outlet_for = [plan, edge, endpoint, state, observer](caf::actor_system& s, const identity::stream_id& id) {
       return spawn_outlet(s, plan, id.text(), edge, endpoint, state, observer, [](const auto&) {});
@@ -271,11 +296,11 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   return branch;
 }
 
-base::result<discovery_actor> announce(caf::actor_system& sys, const publish_plan& plan, const std::filesystem::path& state,
+base::result<announced_stream> announce(caf::actor_system& sys, const publish_plan& plan, const std::filesystem::path& state,
   const started_endpoint& endpoint, const observer_actor& observer) {
   auto key = node_key(state);
   if (!key) return fail(about_setting(key.error(), "--state-dir"));
-  EC_TRY(auto own, announcement_of(plan.config, plan.stream_id, plan.naming.aliases, endpoint.where, key.value()->public_key()));
+  EC_TRY(auto own, announcement_of(plan.config, *plan.names, endpoint.where, key.value()->public_key()));
   discovery_wishes wishes;
   wishes.directories = plan.config.directory;
   wishes.directory_token_file = plan.config.directory_token_file;
@@ -284,8 +309,9 @@ base::result<discovery_actor> announce(caf::actor_system& sys, const publish_pla
   wishes.endpoint = endpoint.running;
   wishes.offer = true;
   EC_TRY(auto discovery, start_discovery(sys, wishes, std::move(key).value(), observer, plan.on));
-  caf::anon_send(discovery, own_stream{std::make_shared<const discovery::announcement>(std::move(own))});
-  return discovery;
+  announced_stream out{std::move(discovery), std::make_shared<const discovery::announcement>(std::move(own))};
+  caf::anon_send(out.to, own_stream{out.what});
+  return out;
 }
 
 base::result<running_topology> publisher(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on) {
@@ -302,7 +328,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   out.address = endpoint.where.to_string();
   if (plan.signer) out.signer = plan.signer->to_string();
 
-  std::optional<discovery_actor> discovery;
+  std::optional<announced_stream> announced;
   if (config.announce) {
     auto announcing = announce(sys, plan, state, endpoint, observer);
     if (!announcing) {
@@ -311,21 +337,21 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
       end_topology(sys, std::move(out));
       return fail(announcing.error());
     }
-    discovery = std::move(announcing).value();
+    announced = std::move(announcing).value();
   }
 
   branch_spec pipeline;
   pipeline.name = "publisher";
   const auto source = std::make_shared<caf::actor>();
-  pipeline.start = [plan, to = endpoint.running.actor, state, observer, source](caf::actor_system& s) {
-    return spawn_pipeline(s, plan, to, state, observer, *source);
+  pipeline.start = [plan, to = endpoint.running.actor, state, announced, observer, source](caf::actor_system& s) {
+    return spawn_pipeline(s, plan, to, state, announced, observer, *source);
   };
   pipeline.stop = [source](const std::vector<caf::actor>&) {
     if (*source) caf::anon_send(*source, stop_atom::value);
   };
   out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer, on.blocking))});
   // Withdrawn when nothing new comes, before the endpoint goes.
-  if (discovery) out.stages.push_back({caf::actor_cast<caf::actor>(*discovery)});
+  if (announced) out.stages.push_back({caf::actor_cast<caf::actor>(announced->to)});
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
   if (endpoint.keeper) out.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
   out.keep.push_back(endpoint.running.core);

@@ -11,7 +11,6 @@
 #include "actors/topology/topology.hpp"
 
 #include "base/file.hpp"
-#include "base/hex.hpp"
 #include "hls/segment_writer.hpp"
 #include "identity/stream_id.hpp"
 #include "manifest/trust_file.hpp"
@@ -60,8 +59,7 @@ base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, 
     if (known.address == address.value()) return &known;
   auto& made = plan.peers.emplace_back();
   made.address = address.value();
-  made.wanted = {.manifests = false, .objects = false, .address = made.address.authority(), .node = {}};
-  if (made.address.pin) made.wanted.node = base::to_hex(*made.address.pin);
+  made.wanted = {.manifests = false, .objects = false, .address = made.address.authority()};
   made.verification = verification_of(made.address, plan.config);
   return &made;
 }
@@ -190,7 +188,7 @@ subscriber_verifier_actor spawn_verifier(caf::actor_system& sys, const subscribe
   config.wall = plan.on.wall;
   for (const auto& p : plan.peers) config.sources.push_back(p.wanted);
   // Who is found may give both, and says so only when it is asked.
-  if (plan.config.discover) config.sources.resize(plan.peers.size() + discovered_max, {.manifests = receive.use_manifests, .objects = true, .address = {}, .node = {}});
+  if (plan.config.discover) config.sources.resize(plan.peers.size() + discovered_max, {.manifests = receive.use_manifests, .objects = true, .address = {}});
   return spawn_subscriber_verifier(sys, std::move(config), std::move(outputs), observer);
 }
 

@@ -247,6 +247,12 @@ std::vector<std::string> names(const announcement& a) {
   return out;
 }
 
+std::string node_of(const announcement& a) {
+  for (const auto& t : a.transports)
+    if (const auto* direct = std::get_if<direct_transport>(&t)) return base::to_hex(direct->spki);
+  return a.signer.to_string() + " " + a.source_node;
+}
+
 bool fits_dht(std::string_view encoded) {
   return encoded.size() <= limits::announcement_dht_bytes_max;
 }

@@ -81,6 +81,10 @@ base::json::value to_json(const announcement& a);
 /// The ids by which the stream is known: its own, and those of its aliases, with its profile and variant.
 std::vector<std::string> names(const announcement& a);
 
+/// Who it is, whatever it is called: the TLS key at its first direct transport, which no other node can answer with; where there is none,
+/// its signer and node. Two announcements of one key are no two nodes.
+std::string node_of(const announcement& a);
+
 /// True if it fits into an item of the DHT as it is.
 bool fits_dht(std::string_view encoded);
 

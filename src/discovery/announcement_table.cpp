@@ -256,30 +256,6 @@ std::vector<source> announcement_table::find(const identity::stream_id& id) cons
   return own;
 }
 
-std::vector<stream_sources> announcement_table::streams() const {
-  // Names that stand together in one announcement are of one stream: a forest over names, each root standing for a stream.
-  std::map<std::string_view, std::string_view> parent;
-  const auto root = [&](std::string_view n) {
-    while (parent.at(n) != n) n = parent.at(n) = parent.at(parent.at(n));
-    return n;
-  };
-  for (const auto& [n, unused] : by_name_) parent.emplace(n, n);
-  for (const auto& [key, e] : entries_) {
-    if (e.gone) continue;
-    const auto all = names(*e.it.what);
-    const auto first = root(by_name_.find(all.front())->first);
-    for (size_t i = 1; i < all.size(); ++i)
-      if (const auto other = root(by_name_.find(all[i])->first); other != first) parent.at(std::max(other, first)) = std::min(other, first);
-  }
-  std::map<std::string_view, stream_sources> found;
-  for (const auto& [n, unused] : by_name_) found[root(n)].names.push_back(n);
-  for (const auto& [key, e] : entries_)
-    if (!e.gone) found[root(std::get<0>(key))].sources.push_back(e.it);
-  std::vector<stream_sources> out;
-  for (auto& [unused, s] : found) out.push_back(std::move(s));
-  return out;
-}
-
 std::vector<source> announcement_table::all() const {
   std::vector<source> out;
   for (const auto& [key, e] : entries_)

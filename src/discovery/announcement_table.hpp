@@ -66,12 +66,6 @@ struct source {
   uint64_t version = 0;                     ///< of its table, when it was taken
 };
 
-/// A stream and who has it.
-struct stream_sources {
-  std::vector<std::string> names; ///< ids of the one broadcast, rising; more than one where an announcement says so
-  std::vector<source> sources;    ///< by signer and node
-};
-
 struct table_limits {
   size_t announcements = base::limits::announcements_max;
   size_t per_key = base::limits::announcements_per_key_max;
@@ -100,15 +94,13 @@ public:
 
   /// Who has the stream by any of its names, those that call it `id` first; by signer and node.
   std::vector<source> find(const identity::stream_id& id) const;
-  /// Everything, by names: announcements that share a name are of one stream.
-  std::vector<stream_sources> streams() const;
   /// Everything that counts, by stream, signer and node.
   std::vector<source> all() const;
   /// What was taken after `version` and is still known, withdrawals too, oldest first.
   std::vector<source> since(uint64_t version) const;
 
   size_t size() const { return entries_.size(); }
-  /// Changes with what find() and streams() say.
+  /// Changes with what find() and all() say.
   uint64_t version() const { return version_; }
   uint64_t count(verdict v) const { return counts_[static_cast<size_t>(v)]; }
   uint64_t signatures_checked() const { return checked_; }

@@ -8,6 +8,7 @@
 #include "base/json_fields.hpp"
 #include "base/limits.hpp"
 #include "crypto/random.hpp"
+#include "discovery/stream_listing.hpp"
 
 namespace ec::discovery {
 namespace {
@@ -149,8 +150,8 @@ net::http_response directory::streams(const net::http_request& request) const {
   json::object out{{"version", 1}, {"instance", config_.instance}, {"at", version}, {"more", more}};
   if (whole && !more) {
     json::array streams;
-    for (const auto& s : table_.streams())
-      streams.emplace_back(json::object{{"names", json::array(s.names.begin(), s.names.end())}, {"sources", uint64_t{s.sources.size()}}});
+    for (const auto& s : list_streams(table_.all()))
+      streams.emplace_back(json::object{{"names", json::array(s.names.begin(), s.names.end())}, {"sources", uint64_t{s.nodes}}});
     out.emplace_back("streams", std::move(streams));
   }
   out.emplace_back("announcements", std::move(announcements));
@@ -161,7 +162,7 @@ net::http_response directory::health() const {
   json::object counts;
   for (size_t i = 0; i < verdicts; ++i)
     if (const auto n = table_.count(static_cast<verdict>(i)); n > 0) counts.emplace_back(name(static_cast<verdict>(i)), n);
-  return document(200, json::object{{"status", "ok"}, {"announcements", uint64_t{table_.all().size()}}, {"streams", uint64_t{table_.streams().size()}},
+  return document(200, json::object{{"status", "ok"}, {"announcements", uint64_t{table_.all().size()}}, {"streams", uint64_t{list_streams(table_.all()).size()}},
                                     {"posts", std::move(counts)}, {"posts_unauthorized", posts_unauthorized_}, {"requests_refused", requests_refused_}});
 }
 

@@ -23,6 +23,12 @@ bool contradict(const stream_id& a, const stream_id& b) {
          same_fields(x->virtual_channel, y->virtual_channel) && same_fields(x->callsign, y->callsign);
 }
 
+bool alike(const stream_id& a, const stream_id& b) {
+  const auto *x = std::get_if<broadcast_scope>(&a.scope()), *y = std::get_if<broadcast_scope>(&b.scope());
+  return x != nullptr && y != nullptr && x->standard == y->standard && x->virtual_channel && x->virtual_channel == y->virtual_channel &&
+         a.profile() == b.profile() && a.variant() == b.variant() && !contradict(a, b);
+}
+
 stream_names::stream_names(stream_id id, std::vector<stream_id> aliases) : id_(std::move(id)), aliases_(std::move(aliases)) {}
 
 stream_names::learnt stream_names::learn(std::span<const stream_id> names) {

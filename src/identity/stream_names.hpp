@@ -43,4 +43,8 @@ private:
 /// True if both are names by the same fields of a broadcast, with other values: no broadcast has both.
 bool contradict(const stream_id& a, const stream_id& b);
 
+/// True if both are names of one standard with one virtual channel, in the same profile and variant, and do not contradict each other:
+/// they may be one broadcast's. More two names alone do not say.
+bool alike(const stream_id& a, const stream_id& b);
+
 } // namespace ec::identity

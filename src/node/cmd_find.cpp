@@ -8,6 +8,7 @@
 #include "base/limits.hpp"
 #include "discovery/directory.hpp"
 #include "discovery/resolve.hpp"
+#include "discovery/stream_listing.hpp"
 #include "net/http_client.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
@@ -107,7 +108,7 @@ int cmd_find(const std::vector<std::string>& args) {
   discovery::announcement_table table;
   if (const auto asked = ask_all(directories.value(), table, help.name); !asked) return refuse(help.name, asked.error());
   json::array streams;
-  for (const auto& s : table.streams()) {
+  for (const auto& s : discovery::list_streams(table.all())) {
     if (!has_name(s, options.name)) continue;
     json::array sources;
     for (const auto& one : s.sources) sources.emplace_back(described(one));

@@ -10,6 +10,7 @@
 #include "actors/supervisor.hpp"
 #include "actors/topology/announcing.hpp"
 #include "discovery/directory.hpp"
+#include "discovery/stream_listing.hpp"
 #include "tests/support/actor_bench.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/discovery/fixture.hpp"
@@ -105,6 +106,7 @@ struct mesh_bench : actor_bench {
   }
 };
 
+const std::string device = "ec/stream/v1/source/kind-hdhomerun/device-1234/channel-5.1/profile-ts-v1/variant-main";
 const std::string other = "ec/stream/v1/broadcast/standard-atsc/tsid-9/channel-7.1/profile-ts-v1/variant-main";
 
 } // namespace
@@ -117,7 +119,7 @@ TEST_CASE("three nodes and a directory find each other's streams within five sec
     CHECK(b.sources(n) == 2);
     CHECK(b.sources(n, other) == 1);
   }
-  CHECK(b.directory.table().streams().size() == 2);
+  CHECK(discovery::list_streams(b.directory.table().all()).size() == 2);
   CHECK(b.log->count("announced") == 3);
   // They stay for as long as they say it again, and nobody is told of it.
   const auto told = b.log->count("source-found");
@@ -125,6 +127,31 @@ TEST_CASE("three nodes and a directory find each other's streams within five sec
   CHECK(b.sources(third) == 2);
   CHECK(b.log->count("source-found") == told);
   CHECK(b.log->count("source-gone") == 0);
+}
+
+TEST_CASE("a node that learns a further name of its stream announces it at once, and who began with the better one sees both as one") {
+  mesh_bench b;
+  const auto first = b.node(1, {wptv}), second = b.node(2, {device});
+  b.pass(2s);
+  CHECK(discovery::list_streams(b.directory.table().all()).size() == 2);
+  const auto learnt = [&](const std::string& stream, const std::string& alias) {
+    auto a = draft(2, stream);
+    a.aliases = {std::string(identity::stream_id::parse(alias).value().key())};
+    b.send(second, actors::own_stream{std::make_shared<const discovery::announcement>(a)});
+  };
+  learnt(device, wptv); // within the same millisecond as the first word: it has a higher number all the same
+  learnt(wptv, device);
+  learnt(device, wptv);
+  b.pass(2s);
+  const auto streams = discovery::list_streams(b.directory.table().all());
+  REQUIRE(streams.size() == 1);
+  CHECK(streams[0].nodes == 2);
+  CHECK(b.sources(first) == 3); // of two nodes, one by two names
+  CHECK(b.log->count("announced") == 3);
+  // At its end it withdraws both.
+  b.send(second, actors::stop_atom::value);
+  b.pass(2s);
+  CHECK(b.sources(first) == 1);
 }
 
 TEST_CASE("a node that ends is gone at once, and one that dies when its time is over") {

@@ -43,6 +43,9 @@ struct named_chunker : test::actor_bench {
       if (!can) return base::fail(base::errc::io, "no room");
       return actors::chunk_outlet{object::stream_cipher::make(name.text(), {}).value(), others.as<actors::chunk_publisher_actor>(), std::nullopt};
     };
+    config.on_names = [this](const identity::stream_names& all, const std::optional<identity::stream_id>& second) {
+      told.emplace_back(all.aliases(), second);
+    };
     chunker = own(actors::spawn_chunker(sys, std::move(config), objects.as<actors::chunk_publisher_actor>(), std::nullopt, observer));
     end = watch(chunker);
     run();
@@ -53,6 +56,7 @@ struct named_chunker : test::actor_bench {
 
   test::sink_handle<chunk_item> objects, others;
   std::vector<std::string> asked;
+  std::vector<std::pair<std::vector<identity::stream_id>, std::optional<identity::stream_id>>> told; ///< of its names
   actors::chunker_actor chunker;
   std::shared_ptr<test::ending> end;
 };
@@ -71,6 +75,9 @@ TEST_CASE("a stream that was named by its source is published under the broadcas
   CHECK(test::text_of(bench.log->all("stream-alias")[0], "alias") == on_air);
   CHECK(test::flag_of(bench.log->all("stream-alias")[0], "stronger"));
   CHECK(bench.log->count("published-as") == 1);
+  REQUIRE(bench.told.size() == 1); // whoever announces it
+  CHECK(bench.told[0].first == std::vector{id(on_air)});
+  CHECK(bench.told[0].second == id(on_air));
   const auto first = groups(*bench.objects.taken), second = groups(*bench.others.taken);
   REQUIRE(second.size() >= 3);
   const auto cipher = object::stream_cipher::make(on_air, {}).value();
@@ -103,6 +110,9 @@ TEST_CASE("a name that cannot be published under changes nothing for the first o
   CHECK(bench.log->count("stream-alias") == 1);
   CHECK(bench.log->count("published-as") == 0);
   CHECK(bench.others.taken->items.empty());
+  REQUIRE(bench.told.size() == 1);
+  CHECK(bench.told[0].first == std::vector{id(on_air)}); // it is one all the same
+  CHECK_FALSE(bench.told[0].second.has_value());
   CHECK(groups(*bench.objects.taken).size() >= 3);
 }
 
@@ -111,12 +121,14 @@ TEST_CASE("a name that is known already is not told, and one of another broadcas
   same.feed();
   CHECK(same.log->count("stream-alias") == 0);
   CHECK(same.asked.empty());
+  CHECK(same.told.empty());
 
   const auto other = id("ec/stream/v1/broadcast/standard-atsc/tsid-3778/channel-5.1/profile-ts-v1/variant-main");
   named_chunker wrong(identity::stream_names{other});
   wrong.feed();
   CHECK(wrong.log->count("stream-alias") == 0);
   CHECK(wrong.asked.empty());
+  CHECK(wrong.told.empty());
   REQUIRE(wrong.log->count("stream-name-differs") == 1);
   CHECK(test::text_of(wrong.log->all("stream-name-differs")[0], "on_air") == on_air);
   CHECK(groups(*wrong.objects.taken).size() >= 3);

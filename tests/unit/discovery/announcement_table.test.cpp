@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "base/bytes.hpp"
+#include "discovery/stream_listing.hpp"
 #include "tests/unit/discovery/fixture.hpp"
 
 using namespace ec;
@@ -64,10 +65,13 @@ TEST_CASE("two nodes that announce one broadcast are one stream with two sources
   strong.aliases = {"ec/stream/v1/broadcast/standard-atsc/tsid-3777/channel-5.1"};
   const std::string weak = "ec/stream/v1/broadcast/standard-atsc/tsid-3777/channel-5.1/profile-ts-v1/variant-main";
   CHECK(b.push(signed_by(1, strong)) == verdict::added);
-  CHECK(b.push(signed_by(2, draft(2))) == verdict::added);
+  auto other = strong;
+  other.signer = key_of(2).public_key();
+  other.transports = draft(2).transports;
+  CHECK(b.push(signed_by(2, other)) == verdict::added);
   CHECK(b.push(signed_by(3, draft(3, weak))) == verdict::added);
   CHECK(b.push(signed_by(4, draft(4, channel(9)))) == verdict::added);
-  const auto streams = b.table.streams();
+  const auto streams = discovery::list_streams(b.table.all());
   REQUIRE(streams.size() == 2);
   const auto& both = streams[0].names.size() == 2 ? streams[0] : streams[1];
   CHECK(both.names == std::vector<std::string>{wptv, weak});

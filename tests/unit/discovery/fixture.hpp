@@ -22,7 +22,7 @@ inline crypto::signing_key key_of(uint32_t number) {
 /// What the node of key `number` says of a stream at noon, under sequence 1, for a minute. Not signed.
 inline discovery::announcement draft(uint32_t number, const std::string& stream = wptv) {
   discovery::announcement a{.stream_id = identity::stream_id::parse(stream).value(), .aliases = {}, .chunks = true, .manifests = false,
-    .transports = {discovery::direct_transport{"192.0.2.7:4443", "moqt-18", {}}}, .source_node = "roof", .signer = key_of(number).public_key()};
+    .transports = {discovery::direct_transport{"192.0.2.7:4443", "moqt-18", key_of(number).public_key().bytes()}}, .source_node = "roof", .signer = key_of(number).public_key()};
   a.sequence = 1;
   a.updated_unix_ms = noon_ms;
   a.ttl_ms = 60'000;

@@ -25,6 +25,18 @@ std::vector<stream_id> ids(const std::vector<stream_alias>& aliases) {
 
 TEST_SUITE("identity/stream_names") {
 
+TEST_CASE("two names look alike if one channel of one standard may have both, and that is all that two names tell") {
+  CHECK(alike(station, number));
+  CHECK(alike(number, station));
+  CHECK(alike(station, station));
+  CHECK_FALSE(alike(station, source));
+  CHECK_FALSE(alike(dvb, dvb)); // of its numbers one name is made, and it is the same or another
+  CHECK_FALSE(alike(station, id("broadcast/standard-atsc/tsid-1363/channel-7.2")));
+  CHECK_FALSE(alike(station, id("broadcast/standard-atsc/channel-7.1/callsign-wabc")));
+  CHECK_FALSE(alike(number, id("broadcast/standard-atsc/tsid-1364/channel-7.1")));
+  CHECK_FALSE(alike(number, stream_id::parse("ec/stream/v1/broadcast/standard-atsc/channel-7.1/callsign-whdh/profile-ts-v1/variant-sub").value()));
+}
+
 TEST_CASE("a stream that was named by its source learns what it is, once, and stays what it was") {
   stream_names names(source);
   const auto first = names.learn(std::vector{number, station});
