@@ -1,14 +1,16 @@
 #include "actors/endpoint_core.hpp"
 
 #include <algorithm>
+#include <utility>
 
+#include "actors/guest.hpp"
 #include "base/log.hpp"
 
 namespace ec::actors {
 
 base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_system& sys, quic::endpoint_config config,
   std::string implementation, const machine& on) {
-  std::shared_ptr<endpoint_core> core(new endpoint_core(on.make_loop(sys), std::move(implementation)));
+  std::shared_ptr<endpoint_core> core(new endpoint_core(sys, on.make_loop(sys), std::move(implementation)));
   // Without a certificate it only dials.
   quic::acceptor* accept = config.identity ? core.get() : nullptr;
   EC_TRY(core->quic_, on.open_endpoint(std::move(config), accept));
@@ -23,8 +25,11 @@ endpoint_core::~endpoint_core() {
 
 size_t endpoint_core::unsent() const {
   size_t sum = 0;
-  for (const auto& s : served_)
-    if (auto* c = s.link->connection()) sum += c->unsent() + c->unacked();
+  const auto add = [&](moq_link& link) {
+    if (const auto* c = link.connection()) sum += c->unsent() + c->unacked();
+  };
+  for (const auto& s : served_) add(*s.link);
+  for (auto* link : dialled_) add(*link);
   return sum;
 }
 
@@ -42,16 +47,59 @@ void endpoint_core::adopt(std::unique_ptr<moq_link> link) {
   kept->orphan([this, self](const quic::close_reason&) { dead_.splice(dead_.end(), orphans_, self); });
 }
 
+bool endpoint_core::end_guests() {
+  wish_.reset();
+  for (auto& s : served_)
+    if (s.guest) std::exchange(s.guest, nullptr)->on_closed(moq::session_code::no_error, "the node is stopping");
+  return guest_lives_.use_count() == 1;
+}
+
 void endpoint_core::served_session::on_setup(const moq::peer_setup& setup) {
   base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", setup.path}});
 }
 
 void endpoint_core::served_session::on_closed(uint64_t code, std::string_view reason) {
   base::log::info("quic_endpoint", "session-closed", {{"peer", peer}, {"code", code}, {"reason", reason}});
+  if (guest) std::exchange(guest, nullptr)->on_closed(code, reason);
+}
+
+void endpoint_core::served_session::on_object(moq::request_id request, const moq::object& o) {
+  if (guest) guest->on_object(request, o);
+}
+
+void endpoint_core::served_session::on_subgroup_end(moq::request_id request, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end_of_group) {
+  if (guest) guest->on_subgroup_end(request, group, subgroup, reset, end_of_group);
+}
+
+void endpoint_core::served_session::on_request_error(moq::request_id request, const moq::request_error& e) {
+  if (guest) guest->on_request_error(request, e);
+}
+
+void endpoint_core::served_session::on_publish_done(moq::request_id request, uint64_t status, std::string_view reason, uint64_t stream_count) {
+  if (guest) guest->on_publish_done(request, status, reason, stream_count);
+}
+
+void endpoint_core::served_session::on_fetch_end(moq::request_id request, std::optional<uint64_t> reset) {
+  if (guest) guest->on_fetch_end(request, reset);
+}
+
+std::optional<moq::request_error> endpoint_core::served_session::on_publish_namespace(moq::request_id request, const moq::track_namespace& ns) {
+  const auto& wish = home.wish_;
+  auto no = upper_layer::on_publish_namespace(request, ns);
+  if (!wish) no->retry_after_ms = 1000; // a node that has just started may want it in a moment
+  if (!wish || ns != wish->wanted || guest) return no;
+  const auto guests = std::ranges::count_if(home.served_, [](const served_session& s) { return s.guest != nullptr; });
+  if (static_cast<size_t>(guests) >= wish->guests_max) {
+    base::log::warn("quic_endpoint", "guest-refused", {{"peer", peer}, {"reason", "as many are heard as may be"}, {"max", wish->guests_max}});
+    no = {.code = moq::request_code::excessive_load, .retry_after_ms = 10'000, .reason = "this node hears as many as it may", .to = {}};
+    return no;
+  }
+  spawn_guest(home.sys_, *home.loop_, {*link, guest, peer, home.guest_lives_}, wish->first_source + home.guests_++, wish->sink);
+  return std::nullopt;
 }
 
 quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view, const quic::socket_address& peer) {
-  auto& s = served_.emplace_back();
+  auto& s = served_.emplace_back(*this);
   const auto self = std::prev(served_.end());
   s.peer = peer.to_string();
   moq::session_config config;

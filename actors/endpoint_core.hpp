@@ -6,6 +6,7 @@
 #include "actors/machine.hpp"
 #include "actors/moq_link.hpp"
 #include "actors/net_loop.hpp"
+#include "actors/session_events.hpp"
 #include "moq/track_store.hpp"
 #include "quic/endpoint.hpp"
 
@@ -24,7 +25,7 @@ public:
   moq::track_store& store() { return store_; }
   const std::string& implementation() const { return implementation_; }
   size_t served() const { return served_.size(); }
-  /// Bytes that peers have not taken yet, over all sessions that were accepted.
+  /// Bytes that peers have not taken yet, over all sessions.
   size_t unsent() const;
 
   /// A link that an actor dialled: ticked with the others.
@@ -32,6 +33,11 @@ public:
   void forget(moq_link& link);
   /// Keeps a link whose actor is gone until its connection has closed.
   void adopt(std::unique_ptr<moq_link> link);
+
+  /// From now on, of sessions that peers open; in place of an older wish.
+  void wish(guest_wish wish) { wish_ = std::move(wish); }
+  /// No session is heard any more. False while actors that heard one have not ended: the loop is to run on.
+  bool end_guests();
 
   // quic::acceptor
   quic::connection_events* on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address& peer) override;
@@ -43,18 +49,32 @@ public:
   void flush(base::mono_time now) override;
 
 private:
-  endpoint_core(std::unique_ptr<net_loop> loop, std::string implementation) : loop_(std::move(loop)), implementation_(std::move(implementation)) {}
+  endpoint_core(caf::actor_system& sys, std::unique_ptr<net_loop> loop, std::string implementation) :
+    sys_(sys), loop_(std::move(loop)), implementation_(std::move(implementation)) {}
 
-  /// One session that a peer opened. It serves the store; what the peer offers is not wanted here yet.
+  /// One session that a peer opened. It serves the store; what the peer offers is wanted if somebody wished for it.
   struct served_session final : moq::upper_layer {
+    explicit served_session(endpoint_core& core) : home(core) {}
+    endpoint_core& home;
     std::unique_ptr<moq_link> link;
     std::string peer;
+    moq::upper_layer* guest = nullptr; ///< hears what the peer offers
     void on_setup(const moq::peer_setup& setup) override;
     void on_closed(uint64_t code, std::string_view reason) override;
+    void on_object(moq::request_id request, const moq::object& o) override;
+    void on_subgroup_end(moq::request_id request, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end_of_group) override;
+    void on_request_error(moq::request_id request, const moq::request_error& e) override;
+    void on_publish_done(moq::request_id request, uint64_t status, std::string_view reason, uint64_t stream_count) override;
+    void on_fetch_end(moq::request_id request, std::optional<uint64_t> reset) override;
+    std::optional<moq::request_error> on_publish_namespace(moq::request_id request, const moq::track_namespace& ns) override;
   };
 
+  caf::actor_system& sys_;
   std::unique_ptr<net_loop> loop_;
   std::string implementation_;
+  std::optional<guest_wish> wish_;
+  uint32_t guests_ = 0; ///< that ever came
+  std::shared_ptr<const int> guest_lives_ = std::make_shared<const int>(); ///< held by each actor that hears a guest
   moq::track_store store_; // outlives the sessions that read it
   std::list<served_session> served_;
   std::list<served_session> gone_; ///< destroyed at the end of the turn, never within their own callback

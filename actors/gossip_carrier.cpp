@@ -36,9 +36,14 @@ public:
       control_ = outlet_->add(control_track(), kept);
       catalog_ = outlet_->add(catalog_track(), {.priority = gossip_priority, .cache_groups_max = 1});
     }
-    listened_.resize(config_.peers.size());
-    for (uint32_t i = 0; i < config_.peers.size(); ++i)
-      links_.push_back(spawn_session_link(system(), i, config_.peers[i], config_.on, config_.endpoint, caf::actor_cast<session_sink_actor>(this), observer_));
+    const auto self = caf::actor_cast<session_sink_actor>(this);
+    for (uint32_t i = 0; i < config_.peers.size(); ++i) {
+      // Who is dialled may ask in turn, in the same session: a node that nobody can dial is heard so.
+      if (config_.offer) config_.peers[i].offer = control_track().ns;
+      links_.push_back(spawn_session_link(system(), i, config_.peers[i], config_.on, config_.endpoint, self, observer_));
+    }
+    if (config_.offer)
+      anon_send(config_.endpoint.actor, guest_wish{control_track().ns, self, static_cast<uint32_t>(config_.peers.size()), config_.guests_max});
     delayed_send(this, look, tick_atom::value);
     return {
       [this](const carried_announcement& c) { carry(c); },
@@ -46,17 +51,23 @@ public:
       [this](status_atom) { return status_; },
       [this](tick_atom) {
         publish_catalog();
-        for (size_t i = 0; i < listened_.size(); ++i) ask(i);
+        for (auto& [source, l] : listened_) ask(source, l);
         delayed_send(this, look, tick_atom::value);
       },
-      [this](stop_atom) { quit(); },
+      [this](stop_atom) {
+        // The last words are handed on first.
+        if (outlet_) outlet_->end();
+        else quit();
+      },
       [this](const session_event& e) { return on(e); },
     };
   }
 
   void on_exit() override {
-    for (const auto& l : links_) anon_send_exit(l, caf::exit_reason::user_shutdown);
+    for (const auto& l : links_) anon_send(l, stop_atom::value); // not at once: peers take what is on its way to them
     links_.clear();
+    for (const auto& [source, l] : listened_)
+      if (source >= config_.peers.size()) anon_send(l.session, stop_atom::value);
     listened_.clear();
     if (outlet_) outlet_->release();
     sink_ = nullptr;
@@ -111,34 +122,36 @@ private:
 
   struct listening {
     session_actor session;
+    std::string address; ///< of the peer: who pays
     moq::request_id subscription = moq::no_request;
     uint64_t generation = 0; ///< of the session
     bool asked = false;
   };
 
   /// Again with each look, of a peer that does not offer it (yet).
-  void ask(size_t source) {
-    auto& l = listened_[source];
-    if (!l.session || l.asked) return;
+  void ask(uint32_t source, listening& l) {
+    if (l.asked) return;
     l.asked = true;
     subscribe_request wanted{.track = control_track(), .options = {}, .joining = kept_groups};
     request(l.session, caf::infinite, std::move(wanted))
       .then(
         [this, source, generation = l.generation](const subscribe_ids& ids) {
-          if (listened_[source].generation == generation) listened_[source].subscription = ids.subscription;
+          if (const auto at = listened_.find(source); at != listened_.end() && at->second.generation == generation) at->second.subscription = ids.subscription;
         },
         [](const caf::error&) {});
   }
 
   caf::result<edge_credit> on(const session_event& e) {
-    if (e.source >= listened_.size()) return edge_credit{};
-    auto& l = listened_[e.source];
+    if (e.what == session_event::kind::up) {
+      auto& l = listened_[e.source] = {e.session, e.text, moq::no_request, ++generations_, false};
+      ask(e.source, l);
+      return edge_credit{};
+    }
+    const auto at = listened_.find(e.source);
+    if (at == listened_.end()) return edge_credit{};
+    auto& l = at->second;
     switch (e.what) {
-    case session_event::kind::up:
-      l = {e.session, moq::no_request, l.generation + 1, false};
-      ask(e.source);
-      break;
-    case session_event::kind::down: l = {session_actor{}, moq::no_request, l.generation + 1, false}; break;
+    case session_event::kind::down: listened_.erase(at); return edge_credit{};
     case session_event::kind::refused:
     case session_event::kind::done:
       // What a joining fetch has nothing to give for is no matter.
@@ -151,7 +164,7 @@ private:
     status_.bytes_in += e.object.payload.size();
     // The peer has its credit when this is judged: who says more than is judged has to wait.
     auto credit = make_response_promise<edge_credit>();
-    request(sink_, caf::infinite, heard_announcements{discovery::carrier_kind::gossip, config_.peers[e.source].address.authority(), {e.object.payload}})
+    request(sink_, caf::infinite, heard_announcements{discovery::carrier_kind::gossip, l.address, {e.object.payload}})
       .then([credit](const heard_verdicts&) mutable { credit.deliver(edge_credit{}); }, [this](const caf::error&) { quit(); });
     return credit;
   }
@@ -163,7 +176,8 @@ private:
   std::optional<track_outlet<gossiper>> outlet_;
   std::shared_ptr<const moq::full_track_name> control_, catalog_;
   std::vector<caf::actor> links_;
-  std::vector<listening> listened_; ///< by peer
+  std::map<uint32_t, listening> listened_; ///< sessions that are up: of peers that were dialled, by their number, and behind them guests
+  uint64_t generations_ = 0;
   std::map<std::string, std::map<std::string, base::mono_time>> streams_; ///< stream id -> who has it, until when
   std::string said_;
   uint64_t next_ = 0, next_catalog_ = 0;

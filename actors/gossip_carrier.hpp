@@ -7,6 +7,7 @@
 #include "actors/quic_endpoint.hpp"
 #include "actors/report.hpp"
 #include "actors/session_link.hpp"
+#include "base/limits.hpp"
 #include "moq/types.hpp"
 
 namespace ec::actors {
@@ -19,7 +20,8 @@ moq::full_track_name control_track();
 struct gossip_carrier_config {
   running_endpoint endpoint;      ///< from which peers are dialled, and which offers the tracks if it listens
   bool offer = true;              ///< publishes the two tracks on it
-  std::vector<session_peer> peers; ///< whose announcements are taken
+  std::vector<session_peer> peers; ///< that are dialled, and whose announcements are taken
+  size_t guests_max = base::limits::gossip_guests_max; ///< that dial this node, and are heard too
   machine on;
 };
 

@@ -26,6 +26,7 @@ public:
         if (const auto done = core_->quic().set_identity(change.identity); !done)
           base::log::error("quic_endpoint", "certificate-refused", {{"reason", done.error().message()}});
       },
+      [this](const guest_wish& wish) { core_->wish(wish); },
       [this](stop_atom) {
         if (stop_by_) return;
         stop_by_ = core_->loop().now() + linger_;
@@ -36,7 +37,10 @@ public:
   }
 
   /// The core joins the loop's thread when it goes: the last one to hold it must not be an actor of that loop.
-  void on_exit() override { core_ = nullptr; }
+  void on_exit() override {
+    core_->end_guests();
+    core_ = nullptr;
+  }
 
 private:
   void apply(const publish_op& op) {
@@ -69,7 +73,8 @@ private:
   /// Peers may still take what is queued, for a while.
   void drain() {
     const auto now = core_->loop().now();
-    if (core_->unsent() > 0 && now < *stop_by_) {
+    const bool no_guests = core_->end_guests();
+    if (!no_guests || (core_->unsent() > 0 && now < *stop_by_)) {
       delayed_send(this, drain_poll, tick_atom::value);
       return;
     }

@@ -6,6 +6,7 @@
 #include "actors/machine.hpp"
 #include "actors/messages.hpp"
 #include "actors/net_loop.hpp"
+#include "actors/session_events.hpp"
 #include "quic/endpoint.hpp"
 
 namespace ec::actors {
@@ -29,6 +30,8 @@ using quic_endpoint_actor = caf::typed_actor<
   caf::replies_to<status_atom>::with<endpoint_status>,
   // A renewed certificate.
   caf::reacts_to<identity_change>,
+  // What peers offer in sessions that they open is wanted from now on.
+  caf::reacts_to<guest_wish>,
   // Looks whether everything is sent (sent to itself while it stops).
   caf::reacts_to<tick_atom>,
   // Sends what is queued, closes all sessions with NO_ERROR, and ends.

@@ -1,13 +1,22 @@
 #include "actors/session.hpp"
 
+#include <algorithm>
+
 #include "actors/endpoint_core.hpp"
+#include "actors/session_feed.hpp"
 #include "base/hex.hpp"
 #include "base/log.hpp"
 
 namespace ec::actors {
 namespace {
 
-class session final : public loop_actor<session_actor>, public moq::upper_layer {
+constexpr std::chrono::milliseconds drain_poll{20};
+/// Between two offers of which the first was refused.
+constexpr std::chrono::milliseconds offer_wait_min{1000}, offer_wait_max{60'000};
+/// How long a peer may take what it was offered, when this node ends.
+constexpr std::chrono::seconds offer_linger{1};
+
+class session final : public loop_actor<session_actor>, public session_feed {
 public:
   session(caf::actor_config& cfg, net_loop& loop, std::shared_ptr<endpoint_core> core, session_dial dial, session_sink_actor sink) :
     loop_actor(cfg, loop), core_(std::move(core)), dial_(std::move(dial)), edge_(dial_.edge, std::move(sink), {}) {
@@ -16,7 +25,7 @@ public:
     config.implementation = core_->implementation();
     config.path = dial_.address.path;
     config.authority = dial_.address.authority();
-    link_ = std::make_unique<moq_link>(loop, std::move(config), *this, nullptr, [this](const quic::close_reason& why) { on_gone(why); });
+    link_ = std::make_unique<moq_link>(loop, std::move(config), *this, dial_.offer ? &core_->store() : nullptr, [this](const quic::close_reason& why) { on_gone(why); });
     edge_.on_room([this] { balance(); });
   }
 
@@ -26,16 +35,8 @@ public:
     if (dialled) link_->attach(*dialled.value());
     else end(dialled.error().message());
     return {
-      [this](const subscribe_request& r) {
-        auto& s = link_->session();
-        subscribe_ids ids;
-        ids.subscription = s.subscribe(r.track, r.options);
-        if (r.joining) ids.joining = s.joining_fetch_relative(ids.subscription, *r.joining, {});
-        return ids;
-      },
-      [this](const fetch_request& r) {
-        return link_->session().fetch(r.track, r.first, r.end, {});
-      },
+      [this](const subscribe_request& r) { return ask(link_->session(), r); },
+      [this](const fetch_request& r) { return ask(link_->session(), r); },
       [this](const fetch_cancel& c) { link_->session().cancel_fetch(c.request); },
       [this](const session_bar& bar) {
         if (ended_ || bar_) return;
@@ -44,13 +45,19 @@ public:
         else end({});
       },
       [this](tick_atom) { quit(fault_); },
+      [this](retry_atom) { offer(); },
       [this](stop_atom) {
         if (ended_) {
           if (bar_) quit(); // nothing is dialled again
           return;
         }
-        if (connected_) link_->session().close(moq::session_code::no_error, "done");
-        else end({});
+        if (!connected_) return end({});
+        // What it publishes in this session is handed over first: a withdrawal is the last of it.
+        if (dial_.offer && outstanding() > 0) {
+          if (!close_by_) close_by_ = core_->loop().now() + offer_linger;
+          if (core_->loop().now() < *close_by_) return delayed_send(this, drain_poll, stop_atom::value);
+        }
+        link_->session().close(moq::session_code::no_error, "done");
       },
     };
   }
@@ -63,6 +70,7 @@ public:
       c->close(moq::session_code::no_error, "done");
       core_->adopt(std::move(link_));
     }
+    link_.reset(); // on the loop, whose tracks it may read: the last handle of an actor may go anywhere
     core_ = nullptr; // not to be its last holder: the core joins the thread that this runs on
   }
 
@@ -70,32 +78,34 @@ public:
   void on_setup(const moq::peer_setup& setup) override {
     connected_ = true;
     base::log::info("session", "up", {{"peer", dial_.address.authority()}, {"implementation", setup.implementation}});
+    offer();
     push({.what = session_event::kind::up, .session = this, .text = dial_.address.authority(), .node = dial_.address.pin ? base::to_hex(*dial_.address.pin) : std::string{}});
   }
-  void on_object(moq::request_id request, const moq::object& o) override {
-    push({.what = session_event::kind::object, .request = request, .object = o});
-  }
-  void on_subgroup_end(moq::request_id request, uint64_t group, uint64_t, std::optional<uint64_t> reset, bool) override {
-    push({.what = session_event::kind::group_end, .request = request, .group = group, .code = reset});
-  }
   void on_request_error(moq::request_id request, const moq::request_error& e) override {
-    push({.what = session_event::kind::refused, .request = request, .code = e.code, .text = e.reason});
-  }
-  void on_publish_done(moq::request_id request, uint64_t status, std::string_view reason, uint64_t) override {
-    push({.what = session_event::kind::done, .request = request, .code = status, .text = std::string(reason)});
-  }
-  void on_fetch_end(moq::request_id request, std::optional<uint64_t> reset) override {
-    push({.what = session_event::kind::fetch_end, .request = request, .code = reset});
+    if (request != offer_) return session_feed::on_request_error(request, e);
+    if (!e.retry_after_ms) return;
+    // It has no room now, or does not know yet whom it hears.
+    offer_wait_ = std::clamp(2 * offer_wait_, offer_wait_min, offer_wait_max);
+    delayed_send(this, std::max(offer_wait_, std::chrono::milliseconds(*e.retry_after_ms)), retry_atom::value);
   }
   void on_closed(uint64_t code, std::string_view reason) override {
     base::log::info("session", "closed", {{"peer", dial_.address.authority()}, {"code", code}, {"reason", reason}});
   }
 
 private:
-  void push(session_event event) {
+  void offer() {
+    if (dial_.offer && link_ && connected_ && !ended_) offer_ = link_->session().publish_namespace(*dial_.offer);
+  }
+
+  void push(session_event event) override {
     event.source = dial_.source;
     edge_.push(this, std::move(event));
     balance();
+  }
+
+  size_t outstanding() const {
+    const auto* c = link_->connection();
+    return c == nullptr ? 0 : c->unsent() + c->unacked();
   }
 
   /// A sink that is behind holds the peer back through QUIC's flow control: nothing is dropped on this side.
@@ -130,6 +140,9 @@ private:
   std::unique_ptr<moq_link> link_;
   bool connected_ = false;
   bool ended_ = false;
+  moq::request_id offer_ = moq::no_request; ///< the last that was made
+  std::chrono::milliseconds offer_wait_{0};
+  std::optional<base::mono_time> close_by_; ///< asked to stop: until then the peer may take what is queued
   std::optional<session_bar> bar_;
   caf::error fault_; ///< why it ended; none: in good order
 };

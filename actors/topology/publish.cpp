@@ -1,4 +1,3 @@
-#include "actors/certificate_keeper.hpp"
 #include "actors/chunk_publisher.hpp"
 #include "actors/chunker.hpp"
 #include "actors/manifest_publisher.hpp"
@@ -6,17 +5,15 @@
 #include "actors/supervisor.hpp"
 #include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
+#include "actors/topology/listening.hpp"
 #include "actors/topology/naming.hpp"
 #include "actors/topology/topology.hpp"
 #include "actors/tuner_reader.hpp"
 
 #include <system_error>
 
-#include <unistd.h>
-
 #include "base/file.hpp"
 #include "base/log.hpp"
-#include "crypto/certificate.hpp"
 #include "identity/stream_id.hpp"
 
 namespace ec::actors {
@@ -147,45 +144,6 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
     return fail(errc::config, "only manifests carry key statements: --publish-manifests is off", "--key-statement");
   }
   return plan;
-}
-
-struct started_endpoint {
-  running_endpoint running;
-  quic::endpoint_address where;
-  std::optional<certificate_keeper_actor> keeper; ///< of the node's own certificate
-};
-
-base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const publish_config& config, const std::filesystem::path& state,
-  const machine& on) {
-  char host[256] = "localhost";
-  gethostname(host, sizeof host - 1);
-  const std::vector<std::string> names{"localhost", host};
-  auto identity = config.tls_cert.empty() ? crypto::certificate_pair::load_or_make(state, on.wall(), names)
-                                          : crypto::certificate_pair::load(config.tls_cert, config.tls_key);
-  if (!identity) return fail(about_setting(identity.error(), config.tls_cert.empty() ? "--state-dir" : "--tls-cert"));
-  const auto listen = quic::socket_address::parse(config.listen);
-  if (!listen) return fail(about_setting(listen.error(), "--listen"));
-  quic_endpoint_config endpoint;
-  endpoint.implementation = "ec-node/" EC_VERSION;
-  endpoint.linger = config.linger;
-  endpoint.quic.listen = listen.value();
-  endpoint.quic.alpns = {"moqt-18"};
-  quic::endpoint_address full;
-  full.pin = identity.value().spki();
-  const auto current = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
-  endpoint.quic.identity = current;
-  EC_TRY(auto running, start_quic_endpoint(sys, std::move(endpoint), on));
-  full.port = running.local.port();
-  full.host = host;
-  if (!listen.value().wildcard()) {
-    const auto local = running.local.to_string();
-    full.host = local.substr(0, local.rfind(':'));
-    if (full.host.front() == '[') full.host = full.host.substr(1, full.host.size() - 2);
-  }
-  started_endpoint out{std::move(running), full, std::nullopt};
-  if (config.tls_cert.empty())
-    out.keeper = spawn_certificate_keeper(sys, {.dir = state, .names = names, .current = current, .wall = on.wall}, out.running.actor, on.blocking);
-  return out;
 }
 
 /// Between two actors of one process: enough to ride out a moment, little enough to stay small.
@@ -320,7 +278,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   if (plan.signer)
     if (const auto why = on.disk->make_folders(state.string()); why < 0)
       return fail(errc::config, state.string() + ": " + std::generic_category().message(-why), "--state-dir");
-  EC_TRY(auto endpoint, start_endpoint(sys, config, state, on));
+  EC_TRY(auto endpoint, start_endpoint(sys, {config.listen, state, config.tls_cert, config.tls_key, config.linger}, on));
   tell_naming(plan, observer);
   running_topology out;
   out.stream_id = plan.stream_id;

@@ -81,7 +81,8 @@ inline constexpr size_t http_request_body_bytes_max = 64u << 10; ///< of any POS
 
 // Gossip over MoQ.
 inline constexpr size_t gossip_object_bytes_max = 32u << 10;    ///< announcements in one object of track control
-inline constexpr size_t gossip_peers_max = 32;                  ///< that one node listens to
+inline constexpr size_t gossip_peers_max = 32;                  ///< that one node dials
+inline constexpr size_t gossip_guests_max = 64;                 ///< that dial one node, and are listened to
 
 // JSON (base/json.hpp).
 inline constexpr size_t json_depth_max = 32;

@@ -3,10 +3,12 @@
 
 #include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
+#include "actors/topology/listening.hpp"
 #include "base/limits.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
 #include "node/run_topology.hpp"
+#include "node/started.hpp"
 #include "quic/address.hpp"
 
 namespace ec::node {
@@ -29,6 +31,8 @@ struct control_options {
   std::string source_node;
   std::filesystem::path key;
   std::filesystem::path state_dir;
+  std::string listen; ///< empty: it only dials
+  std::filesystem::path endpoint_addr_out;
   std::chrono::milliseconds announce_ttl{60'000};
   bool json = false;
 };
@@ -75,8 +79,10 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
   wishes.tell_all = !announces;
   wishes.gossip = o.gossip;
   wishes.pass_on = does == part::bridge;
-  if (does == part::bridge && (o.gossip.empty() || o.directory.empty()))
+  // Who listens joins all that dial it.
+  if (does == part::bridge && o.listen.empty() && (o.gossip.empty() || o.directory.empty()))
     return fail(errc::config, "needed: a bridge has two ends", o.gossip.empty() ? "--gossip" : "--directory");
+  EC_TRYV(try_address_out(o.endpoint_addr_out));
   std::shared_ptr<const crypto::signing_key> key;
   std::shared_ptr<const discovery::announcement> own;
   if (announces) {
@@ -92,11 +98,19 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     EC_TRY(auto a, announcement_of(o, key->public_key()));
     own = std::make_shared<const discovery::announcement>(std::move(a));
   }
-  if (!o.gossip.empty()) {
-    EC_TRYV(actors::gossip_peers(o.gossip));
+  EC_TRYV(actors::gossip_peers(o.gossip));
+  wishes.offer = !o.listen.empty() || (announces && !o.gossip.empty());
+  if (!o.listen.empty()) {
+    const auto here = this_machine();
+    EC_TRY(auto listening, actors::start_endpoint(sys, {o.listen, actors::state_dir(o.state_dir), {}, {}, std::chrono::seconds{1}}, here));
+    out.address = listening.where.to_string();
+    out.stages.push_back({caf::actor_cast<caf::actor>(listening.running.actor), caf::actor_cast<caf::actor>(*listening.keeper)});
+    out.keep.push_back(listening.running.core);
+    wishes.endpoint = std::move(listening.running);
+  } else if (!o.gossip.empty()) {
     actors::quic_endpoint_config dials;
     dials.implementation = "ec-node/" EC_VERSION;
-    dials.linger = std::chrono::milliseconds{0};
+    dials.linger = std::chrono::seconds{announces ? 1 : 0}; // for what is said at the end
     EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
     out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
     out.keep.push_back(endpoint.core);
@@ -109,6 +123,10 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
   }
   if (own) caf::anon_send(discovery.value(), actors::own_stream{own});
   out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(discovery.value())});
+  if (auto written = write_address_out(o.endpoint_addr_out, out.address); !written) {
+    actors::end_topology(sys, std::move(out));
+    return fail(written.error());
+  }
   return out;
 }
 
@@ -124,6 +142,7 @@ int cmd_control_announce(const std::vector<std::string>& args) {
   static const std::vector<setting<c>> settings = {
     make_setting("directory", "URL", "stream directory to announce to; several may be given", &c::directory),
     make_setting("directory-token-file", "FILE", "token that the directories want (default: the environment's EC_DIRECTORY_TOKEN)", &c::directory_token_file),
+    make_setting("gossip", "ADDR", "peer to tell: moqt://host:port#spki=...; several may be given", &c::gossip),
     make_setting("stream-id", "ID", "name of the stream", &c::stream_id),
     make_setting("alias", "ID", "another name of the same broadcast; several may be given", &c::alias),
     make_setting("endpoint", "ADDR", "a node that has it: moqt://host:port#spki=..., as moq-publish prints it; several may be given", &c::endpoint),
@@ -162,11 +181,14 @@ int cmd_control_listen(const std::vector<std::string>& args) {
 }
 
 int cmd_control_bridge(const std::vector<std::string>& args) {
-  static const command_help help{"control-bridge", "Posts to directories what gossip tells, for those who read directories only. What it posts is signed by who said it, "
-    "and not by the bridge.",
-    {"ec-node control-bridge --gossip moqt://192.0.2.7:4443#spki=... --directory http://127.0.0.1:8080"}};
+  static const command_help help{"control-bridge", "Joins those who do not reach each other: with --listen, nodes that dial it hear of each other, also those that nobody can dial; with "
+    "--directory it posts what gossip tells, for those who read directories only. What it passes on is signed by who said it, and not by the bridge.",
+    {"ec-node control-bridge --listen 0.0.0.0:4443", "ec-node control-bridge --gossip moqt://192.0.2.7:4443#spki=... --directory http://127.0.0.1:8080"}};
   using c = control_options;
   static const std::vector<setting<c>> settings = {
+    make_setting("listen", "ADDR", "UDP address at which nodes dial it; port 0: any free one (it only dials)", &c::listen),
+    make_setting("endpoint-addr-out", "FILE", "write the full address here", &c::endpoint_addr_out),
+    make_setting("state-dir", "DIR", "where its certificate is kept (~/.local/state/ec-node)", &c::state_dir),
     make_setting("gossip", "ADDR", "peer to listen to: moqt://host:port#spki=...; several may be given", &c::gossip),
     make_setting("directory", "URL", "stream directory to post to; several may be given", &c::directory),
     make_setting("directory-token-file", "FILE", "token that the directories want (default: the environment's EC_DIRECTORY_TOKEN)", &c::directory_token_file),
@@ -176,7 +198,10 @@ int cmd_control_bridge(const std::vector<std::string>& args) {
   const auto line = read_line(args, help, settings, options);
   if (!line.go_on) return line.code;
   return run_topology(help.name, options.json ? console_mode::json : console_mode::human,
-    [&](caf::actor_system& sys, actors::observer_actor observer) { return wire(sys, options, part::bridge, std::move(observer)); }, [](const auto&) {});
+    [&](caf::actor_system& sys, actors::observer_actor observer) { return wire(sys, options, part::bridge, std::move(observer)); }, [&](const auto& t) {
+      if (!options.json && !t.address.empty()) std::printf("listening  %s\n", t.address.c_str());
+      std::fflush(stdout);
+    });
 }
 
 } // namespace ec::node

@@ -326,6 +326,9 @@ def find(t):
         t.row("control-bridge", have, USAGE, lacks)
     t.row("control-bridge", [*here, "--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
     t.row("control-bridge", [*here, "--gossip", "192.0.2.7:1", "--directory-token-file", "/nowhere.token"], USAGE, "/nowhere.token")
+    t.row("control-bridge", ["--listen", "nowhere"], USAGE, "--listen", "nowhere")
+    t.row("control-bridge", ["--listen", "127.0.0.1:0", "--state-dir", "/proc/state"], USAGE, "--state-dir", "/proc/state")
+    t.row("control-bridge", ["--listen", "127.0.0.1:0", "--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
     t.row("control-bridge", [*here, "--json=x"], USAGE, "--json")
     t.complete("control-bridge")
 
@@ -342,6 +345,7 @@ def announce(t, good_key):
     t.row("control-announce", base[:4] + base[6:], USAGE, "--endpoint")
     bad(["--directory", "http://127.0.0.1:1/?key=secret"], "--directory", "query")
     bad(["--directory-token-file", "/nowhere.token"], "--directory-token-file", "/nowhere.token")
+    bad(["--gossip", "nowhere"], "--gossip", "nowhere")
     bad(["--stream-id", "x"], "--stream-id")
     bad(["--alias", "x"], "--alias")
     bad(["--endpoint", "192.0.2.7:1"], "--endpoint", "#spki=")

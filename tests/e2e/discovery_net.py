@@ -2,7 +2,7 @@
 """Three nodes and a directory, each in a network namespace of its own, at one switch: each finds the others' streams by one carrier
 alone, a node that is cut off is gone after its time, and when the cable is back all is found again.
 
-usage: discovery_net.py EC_NODE directory | gossip
+usage: discovery_net.py EC_NODE directory | gossip | bridge
 """
 import os
 import shutil
@@ -82,6 +82,12 @@ def main():
             m.start("directory", "directory", "--listen", "10.9.0.10:8080", "--endpoint-addr-out", m.dir / "directory.addr", wrapper=at)
             m.address("directory")
             by = {n: ["--directory", DIRECTORY] for n in NODES}
+            hears = by
+        elif carrier == "bridge":
+            # Nobody knows another's address: all dial one that listens.
+            m.start("bridge", "control-bridge", "--listen", "10.9.0.10:4443", "--state-dir", m.dir / "bridge-state", "--endpoint-addr-out", m.dir / "bridge.addr", "--json",
+                    wrapper=host(m, "d", 10))
+            by = {n: ["--gossip", m.address("bridge")] for n in NODES}
             hears = by
         else:
             # Their keys are made with their first start, and kept. Each listens to the one before it, in a ring.

@@ -1,0 +1,42 @@
+#include "actors/topology/listening.hpp"
+
+#include <unistd.h>
+
+#include "actors/topology/common.hpp"
+#include "crypto/certificate.hpp"
+
+namespace ec::actors {
+
+base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const listen_wishes& wishes, const machine& on) {
+  char host[256] = "localhost";
+  gethostname(host, sizeof host - 1);
+  const std::vector<std::string> names{"localhost", host};
+  auto identity = wishes.tls_cert.empty() ? crypto::certificate_pair::load_or_make(wishes.state, on.wall(), names)
+                                          : crypto::certificate_pair::load(wishes.tls_cert, wishes.tls_key);
+  if (!identity) return base::fail(about_setting(identity.error(), wishes.tls_cert.empty() ? "--state-dir" : "--tls-cert"));
+  const auto listen = quic::socket_address::parse(wishes.listen);
+  if (!listen) return base::fail(about_setting(listen.error(), "--listen"));
+  quic_endpoint_config endpoint;
+  endpoint.implementation = "ec-node/" EC_VERSION;
+  endpoint.linger = wishes.linger;
+  endpoint.quic.listen = listen.value();
+  endpoint.quic.alpns = {"moqt-18"};
+  quic::endpoint_address full;
+  full.pin = identity.value().spki();
+  const auto current = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
+  endpoint.quic.identity = current;
+  EC_TRY(auto running, start_quic_endpoint(sys, std::move(endpoint), on));
+  full.port = running.local.port();
+  full.host = host;
+  if (!listen.value().wildcard()) {
+    const auto local = running.local.to_string();
+    full.host = local.substr(0, local.rfind(':'));
+    if (full.host.front() == '[') full.host = full.host.substr(1, full.host.size() - 2);
+  }
+  started_endpoint out{std::move(running), full, std::nullopt};
+  if (wishes.tls_cert.empty())
+    out.keeper = spawn_certificate_keeper(sys, {.dir = wishes.state, .names = names, .current = current, .wall = on.wall}, out.running.actor, on.blocking);
+  return out;
+}
+
+} // namespace ec::actors

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "actors/certificate_keeper.hpp"
+#include "actors/machine.hpp"
+#include "actors/quic_endpoint.hpp"
+#include "base/result.hpp"
+#include "quic/address.hpp"
+
+/// The endpoint at which a node is reached.
+namespace ec::actors {
+
+struct listen_wishes {
+  std::string listen;              ///< UDP address; port 0: any free port
+  std::filesystem::path state;     ///< the node's own certificate is kept here
+  std::filesystem::path tls_cert;  ///< PEM; empty: the node's own, self-signed
+  std::filesystem::path tls_key;
+  std::chrono::milliseconds linger{2000}; ///< at the end: how long to wait for peers to take the rest
+};
+
+struct started_endpoint {
+  running_endpoint running;
+  quic::endpoint_address where; ///< with its pin
+  std::optional<certificate_keeper_actor> keeper; ///< of the node's own certificate
+};
+
+/// Errors: config, with the setting's name; those of start_quic_endpoint.
+base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const listen_wishes& wishes, const machine& on);
+
+} // namespace ec::actors
