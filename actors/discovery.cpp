@@ -15,6 +15,7 @@ namespace json = base::json;
 
 constexpr std::chrono::seconds tick{1};
 constexpr std::chrono::seconds tells_every{10}; ///< what was refused
+constexpr std::chrono::seconds wants_every{5};
 
 /// Sent to itself: the carriers, once they are started.
 struct carriers_up {
@@ -69,8 +70,7 @@ public:
         for (const auto& c : carriers_) monitor(c);
         // What came before them, from whoever started this node.
         for (const auto& s : table_.all()) carry(s);
-        for (const auto& w : watches_)
-          for (const auto& c : carriers_) send(c, wanted_stream{w.stream_id});
+        want();
         if (stopping_) stop_carriers();
       },
     };
@@ -177,8 +177,17 @@ private:
       tell("announced", {{"stream_id", a.stream_id.text()}, {"signer", a.signer.to_string()}, {"source_node", a.source_node}, {"bytes", uint64_t{encoded.size()}}});
   }
 
+  void want() {
+    wanted_at_ = clock().now();
+    std::set<std::string> streams(config_.wanted.begin(), config_.wanted.end());
+    for (const auto& w : watches_) streams.insert(w.stream_id);
+    for (const auto& s : streams)
+      for (const auto& c : carriers_) send(c, wanted_stream{s});
+  }
+
   void on_tick() {
     const auto now = clock().now();
+    if (now - wanted_at_ >= wants_every) want();
     std::set<std::string> changed;
     for (const auto& s : table_.expire(now)) {
       const auto names = discovery::names(*s.what);
@@ -216,7 +225,16 @@ private:
   }
 
   void stop_carriers() {
-    for (const auto& c : carriers_) send(c, stop_atom::value);
+    for (const auto& c : carriers_) {
+      // What it hands on at its end is not in it.
+      request(c, caf::infinite, status_atom::value)
+        .then(
+          [this](const carrier_status& s) {
+            tell("carrier-totals", {{"carrier", s.name}, {"sent", s.sent}, {"heard", s.heard}, {"bytes_out", s.bytes_out}, {"bytes_in", s.bytes_in}, {"faults", s.faults}});
+          },
+          [](const caf::error&) {});
+      send(c, stop_atom::value);
+    }
     if (carriers_.empty()) quit();
   }
 
@@ -230,6 +248,7 @@ private:
   std::array<uint64_t, discovery::verdicts> refused_{};
   uint64_t refused_since_ = 0;
   base::mono_time told_refused_{};
+  base::mono_time wanted_at_{};
   bool announcing_ = false;
   bool stopping_ = false;
 };

@@ -68,6 +68,7 @@ struct discovery_config {
   std::chrono::milliseconds ttl{60'000};          ///< of own announcements
   std::function<base::wall_time()> wall = base::wall_now;
   std::vector<carrier_spec> carriers;
+  std::vector<std::string> wanted; ///< streams that carriers look for beside those that somebody watches
   bool tell_all = false; ///< reports every source that comes and goes; else those of watched streams
 };
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "actors/control_listener.hpp"
 #include "actors/track_outlet.hpp"
 #include "base/json.hpp"
 #include "base/limits.hpp"
@@ -51,7 +52,7 @@ public:
       [this](status_atom) { return status_; },
       [this](tick_atom) {
         publish_catalog();
-        for (auto& [source, l] : listened_) ask(source, l);
+        listener_.look();
         delayed_send(this, look, tick_atom::value);
       },
       [this](stop_atom) {
@@ -66,9 +67,9 @@ public:
   void on_exit() override {
     for (const auto& l : links_) anon_send(l, stop_atom::value); // not at once: peers take what is on its way to them
     links_.clear();
-    for (const auto& [source, l] : listened_)
-      if (source >= config_.peers.size()) anon_send(l.session, stop_atom::value);
-    listened_.clear();
+    listener_.release([this](uint32_t source, const session_actor& session) {
+      if (source >= config_.peers.size()) anon_send(session, stop_atom::value);
+    });
     if (outlet_) outlet_->release();
     sink_ = nullptr;
     observer_ = nullptr;
@@ -120,53 +121,12 @@ private:
     publish(catalog_, next_catalog_++, base::bytes::copy(said_));
   }
 
-  struct listening {
-    session_actor session;
-    std::string address; ///< of the peer: who pays
-    moq::request_id subscription = moq::no_request;
-    uint64_t generation = 0; ///< of the session
-    bool asked = false;
-  };
-
-  /// Again with each look, of a peer that does not offer it (yet).
-  void ask(uint32_t source, listening& l) {
-    if (l.asked) return;
-    l.asked = true;
-    subscribe_request wanted{.track = control_track(), .options = {}, .joining = kept_groups};
-    request(l.session, caf::infinite, std::move(wanted))
-      .then(
-        [this, source, generation = l.generation](const subscribe_ids& ids) {
-          if (const auto at = listened_.find(source); at != listened_.end() && at->second.generation == generation) at->second.subscription = ids.subscription;
-        },
-        [](const caf::error&) {});
-  }
-
   caf::result<edge_credit> on(const session_event& e) {
-    if (e.what == session_event::kind::up) {
-      auto& l = listened_[e.source] = {e.session, e.text, moq::no_request, ++generations_, false};
-      ask(e.source, l);
-      return edge_credit{};
-    }
-    const auto at = listened_.find(e.source);
-    if (at == listened_.end()) return edge_credit{};
-    auto& l = at->second;
-    switch (e.what) {
-    case session_event::kind::down: listened_.erase(at); return edge_credit{};
-    case session_event::kind::refused:
-    case session_event::kind::done:
-      // What a joining fetch has nothing to give for is no matter.
-      if (e.request == l.subscription) l.asked = false;
-      break;
-    default: break;
-    }
-    if (e.what != session_event::kind::object) return edge_credit{};
+    const auto* peer = listener_.on(e);
+    if (!peer) return edge_credit{};
     ++status_.heard;
     status_.bytes_in += e.object.payload.size();
-    // The peer has its credit when this is judged: who says more than is judged has to wait.
-    auto credit = make_response_promise<edge_credit>();
-    request(sink_, caf::infinite, heard_announcements{discovery::carrier_kind::gossip, l.address, {e.object.payload}})
-      .then([credit](const heard_verdicts&) mutable { credit.deliver(edge_credit{}); }, [this](const caf::error&) { quit(); });
-    return credit;
+    return listener_.judge(sink_, {discovery::carrier_kind::gossip, *peer, {e.object.payload}}, [](const heard_verdicts&) {});
   }
 
   gossip_carrier_config config_;
@@ -176,8 +136,7 @@ private:
   std::optional<track_outlet<gossiper>> outlet_;
   std::shared_ptr<const moq::full_track_name> control_, catalog_;
   std::vector<caf::actor> links_;
-  std::map<uint32_t, listening> listened_; ///< sessions that are up: of peers that were dialled, by their number, and behind them guests
-  uint64_t generations_ = 0;
+  control_listener<gossiper> listener_{this}; ///< of peers that were dialled, by their number, and behind them guests
   std::map<std::string, std::map<std::string, base::mono_time>> streams_; ///< stream id -> who has it, until when
   std::string said_;
   uint64_t next_ = 0, next_catalog_ = 0;
@@ -187,10 +146,6 @@ private:
 
 moq::full_track_name catalog_track() {
   return {{{"every.channel"}}, "catalog/v1"};
-}
-
-moq::full_track_name control_track() {
-  return {{{"every.channel"}}, "control/v1"};
 }
 
 carrier_spec gossip_carrier(gossip_carrier_config config, observer_actor observer) {

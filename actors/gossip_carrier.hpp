@@ -14,8 +14,6 @@ namespace ec::actors {
 
 /// Which streams exist, for people and other programs: docs/formats/gossip.md.
 moq::full_track_name catalog_track();
-/// How to reach them: one announcement an object.
-moq::full_track_name control_track();
 
 struct gossip_carrier_config {
   running_endpoint endpoint;      ///< from which peers are dialled, and which offers the tracks if it listens

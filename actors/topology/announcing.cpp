@@ -4,11 +4,13 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "actors/dht_carrier.hpp"
 #include "actors/directory_carrier.hpp"
 #include "actors/gossip_carrier.hpp"
 #include "actors/topology/common.hpp"
 #include "base/file.hpp"
 #include "base/limits.hpp"
+#include "base/limits_carriers.hpp"
 #include "crypto/digest.hpp"
 
 namespace ec::actors {
@@ -69,10 +71,30 @@ base::result<std::vector<session_peer>> gossip_peers(const std::vector<std::stri
   return out;
 }
 
+base::result<std::optional<discovery::dht_config>> dht_choice(const dht_wishes& wishes) {
+  if (!wishes.any()) return std::optional<discovery::dht_config>{};
+  if (!wishes.join && wishes.bootstrap.empty()) return fail(errc::config, "no DHT is joined: give --dht or --dht-bootstrap too", "--dht-listen");
+  if (wishes.bootstrap.size() > limits::dht_bootstrap_max)
+    return fail(errc::config, "at most " + std::to_string(limits::dht_bootstrap_max) + " may be given", "--dht-bootstrap");
+  discovery::dht_config out;
+  for (const auto& text : wishes.bootstrap) {
+    const auto node = discovery::parse_bootstrap(text);
+    if (!node) return fail(about_setting(node.error(), "--dht-bootstrap"));
+    out.bootstrap.push_back(node.value());
+  }
+  if (!wishes.listen.empty()) {
+    const auto at = quic::socket_address::parse(wishes.listen); // no name: the library would take it for a network interface
+    if (!at) return fail(about_setting(at.error(), "--dht-listen"));
+    out.listen = wishes.listen;
+  }
+  return std::optional(std::move(out));
+}
+
 base::result<discovery_actor> start_discovery(caf::actor_system& sys, const discovery_wishes& wishes, std::shared_ptr<const crypto::signing_key> key,
   observer_actor observer, const machine& on) {
-  if (wishes.directories.empty() && wishes.gossip.empty() && !wishes.offer)
-    return fail(errc::config, "needed: where do announcements come from? Or --gossip", "--directory");
+  EC_TRY(auto dht, dht_choice(wishes.dht));
+  if (wishes.directories.empty() && wishes.gossip.empty() && !wishes.offer && !dht)
+    return fail(errc::config, "needed: where do announcements come from? Or --gossip, --dht", "--directory");
   if (wishes.directories.size() > limits::directories_max)
     return fail(errc::config, "at most " + std::to_string(limits::directories_max) + " may be given", "--directory");
   EC_TRY(const auto token, read_directory_token(wishes.directory_token_file, "--directory-token-file"));
@@ -84,6 +106,7 @@ base::result<discovery_actor> start_discovery(caf::actor_system& sys, const disc
   config.ttl = wishes.ttl;
   config.wall = on.wall;
   config.tell_all = wishes.tell_all;
+  config.wanted = wishes.wanted;
   for (const auto& text : wishes.directories) {
     const auto url = net::parse_url(text);
     if (!url) return fail(about_setting(url.error(), "--directory"));
@@ -93,6 +116,10 @@ base::result<discovery_actor> start_discovery(caf::actor_system& sys, const disc
   EC_TRY(auto peers, gossip_peers(wishes.gossip));
   if (wishes.endpoint && (wishes.offer || !peers.empty()))
     config.carriers.push_back(gossip_carrier({.endpoint = *wishes.endpoint, .offer = wishes.offer, .peers = std::move(peers), .on = on}, observer));
+  if (wishes.endpoint && dht) {
+    auto file = wishes.dht_state_dir.empty() ? std::filesystem::path{} : wishes.dht_state_dir / "dht.state";
+    config.carriers.push_back(dht_carrier({.endpoint = *wishes.endpoint, .network = *std::move(dht), .state_file = std::move(file), .on = on}, observer));
+  }
   return spawn_discovery(sys, std::move(config), std::move(observer));
 }
 

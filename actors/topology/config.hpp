@@ -36,6 +36,9 @@ struct publish_config {
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::filesystem::path directory_token_file;   ///< what they want of who posts
   std::vector<std::string> gossip;              ///< peers whose announcements are taken and passed on
+  bool dht = false;                             ///< announces in the mainline DHT
+  std::vector<std::string> dht_bootstrap;       ///< in a private one: nodes by which it is joined
+  std::string dht_listen;                       ///< UDP address of the DHT node; empty: any free port
   std::vector<std::string> announce_address;    ///< "host:port" at which others reach this node; empty: where it listens
   std::chrono::milliseconds announce_ttl{60'000}; ///< an announcement counts for so long, and is said again each third of it
   std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
@@ -49,6 +52,9 @@ struct subscribe_config {
   bool discover = false;                        ///< sources are also those that directories list
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::vector<std::string> gossip;              ///< peers whose announcements are taken
+  bool dht = false;                             ///< looks for sources in the mainline DHT
+  std::vector<std::string> dht_bootstrap;       ///< in a private one: nodes by which it is joined
+  std::string dht_listen;                       ///< UDP address of the DHT node; empty: any free port
   std::string discover_policy = "direct-first"; ///< direct-first, relay-first, direct, relay
   std::string stream_id;
   bool subscribe_manifests = false;             ///< also without require_manifest

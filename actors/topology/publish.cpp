@@ -76,6 +76,10 @@ base::result<discovery::announcement> announcement_of(const publish_config& conf
   return a;
 }
 
+dht_wishes dht_of(const publish_config& config) {
+  return {config.dht, config.dht_bootstrap, config.dht_listen};
+}
+
 /// Before anything runs; the rest of it is start_discovery's.
 base::result<void> check_announcing(const publish_config& config) {
   EC_TRY(auto id, identity::source_stream_id("file", "x", "1", "ts-v1")); // any: it is the addresses that are in question
@@ -88,6 +92,7 @@ base::result<void> check_announcing(const publish_config& config) {
   if (config.announce_address.size() > base::limits::announcement_transports_max)
     return fail(errc::config, "at most " + std::to_string(base::limits::announcement_transports_max) + " may be given", "--announce-address");
   if (const auto peers = gossip_peers(config.gossip); !peers) return fail(peers.error());
+  if (const auto dht = dht_choice(dht_of(config)); !dht) return fail(dht.error());
   return base::ok();
 }
 
@@ -100,8 +105,8 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
     return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
   if (config.announce) {
     EC_TRYV(check_announcing(config));
-  } else if (!config.directory.empty() || !config.gossip.empty()) {
-    return fail(errc::config, "nothing is announced: give --announce too", config.directory.empty() ? "--gossip" : "--directory");
+  } else if (!config.directory.empty() || !config.gossip.empty() || dht_of(config).any()) {
+    return fail(errc::config, "nothing is announced: give --announce too", !config.directory.empty() ? "--directory" : !config.gossip.empty() ? "--gossip" : "--dht");
   }
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
@@ -266,6 +271,8 @@ base::result<announced_stream> announce(caf::actor_system& sys, const publish_pl
   wishes.gossip = plan.config.gossip;
   wishes.endpoint = endpoint.running;
   wishes.offer = true;
+  wishes.dht = dht_of(plan.config);
+  wishes.dht_state_dir = state;
   EC_TRY(auto discovery, start_discovery(sys, wishes, std::move(key).value(), observer, plan.on));
   announced_stream out{std::move(discovery), std::make_shared<const discovery::announcement>(std::move(own))};
   caf::anon_send(out.to, own_stream{out.what});

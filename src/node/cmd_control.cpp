@@ -26,6 +26,10 @@ struct control_options {
   std::string relay_broadcast;
   std::vector<std::string> relay_track;
   std::vector<std::string> gossip;
+  bool dht = false;
+  std::vector<std::string> dht_bootstrap;
+  std::string dht_listen;
+  std::vector<std::string> look_for;
   bool chunks = true;
   bool manifests = true;
   std::string source_node;
@@ -79,6 +83,13 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
   wishes.tell_all = !announces;
   wishes.gossip = o.gossip;
   wishes.pass_on = does == part::bridge;
+  wishes.dht = {o.dht, o.dht_bootstrap, o.dht_listen};
+  for (const auto& text : o.look_for) {
+    const auto id = identity::stream_id::parse(text);
+    if (!id) return fail(actors::about_setting(id.error(), "--stream-id"));
+    wishes.wanted.push_back(text);
+  }
+  if (wishes.dht.any() && wishes.wanted.empty()) return fail(errc::config, "needed with --dht: it has no list of all streams", "--stream-id");
   // Who listens joins all that dial it.
   if (does == part::bridge && o.listen.empty() && (o.gossip.empty() || o.directory.empty()))
     return fail(errc::config, "needed: a bridge has two ends", o.gossip.empty() ? "--gossip" : "--directory");
@@ -99,6 +110,7 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     own = std::make_shared<const discovery::announcement>(std::move(a));
   }
   EC_TRYV(actors::gossip_peers(o.gossip));
+  EC_TRY(const auto dht, actors::dht_choice(wishes.dht));
   wishes.offer = !o.listen.empty() || (announces && !o.gossip.empty());
   if (!o.listen.empty()) {
     const auto here = this_machine();
@@ -107,7 +119,7 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     out.stages.push_back({caf::actor_cast<caf::actor>(listening.running.actor), caf::actor_cast<caf::actor>(*listening.keeper)});
     out.keep.push_back(listening.running.core);
     wishes.endpoint = std::move(listening.running);
-  } else if (!o.gossip.empty()) {
+  } else if (!o.gossip.empty() || dht) {
     actors::quic_endpoint_config dials;
     dials.implementation = "ec-node/" EC_VERSION;
     dials.linger = std::chrono::seconds{announces ? 1 : 0}; // for what is said at the end
@@ -166,11 +178,16 @@ int cmd_control_announce(const std::vector<std::string>& args) {
 
 int cmd_control_listen(const std::vector<std::string>& args) {
   static const command_help help{"control-listen", "Prints who comes and goes: each source of each stream that is announced, as it is found, and when it is gone.",
-    {"ec-node control-listen --directory http://127.0.0.1:8080 --json", "ec-node control-listen --gossip moqt://192.0.2.7:4443#spki=..."}};
+    {"ec-node control-listen --directory http://127.0.0.1:8080 --json", "ec-node control-listen --gossip moqt://192.0.2.7:4443#spki=...",
+      "ec-node control-listen --dht --stream-id ec/stream/v1/..."}};
   using c = control_options;
   static const std::vector<setting<c>> settings = {
     make_setting("directory", "URL", "stream directory to listen to; several may be given", &c::directory),
     make_setting("gossip", "ADDR", "peer to listen to: moqt://host:port#spki=...; several may be given", &c::gossip),
+    make_setting("dht", "", "look in the public mainline DHT (false)", &c::dht),
+    make_setting("dht-bootstrap", "HOST:PORT", "look in a private DHT instead, joined by this node of it; several may be given", &c::dht_bootstrap),
+    make_setting("dht-listen", "ADDR", "UDP address of this node of the DHT (default: any free port)", &c::dht_listen),
+    make_setting("stream-id", "ID", "stream to look for in the DHT, which has no list of them; several may be given", &c::look_for),
     make_setting("json", "", "print events as JSON lines (false)", &c::json),
   };
   c options;

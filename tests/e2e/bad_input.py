@@ -175,6 +175,8 @@ def publish(t, good_key):
     bad([*announce, "--directory-token-file", t.path("two.token", b"two words\n")], USAGE, "--directory-token-file", "visible")
     bad(["--gossip", "192.0.2.7:1"], USAGE, "--gossip", "--announce")
     bad(["--announce", "--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    bad(["--dht"], USAGE, "--dht", "--announce")
+    dht(bad, ["--announce"])
     for address in ("nowhere", "0.0.0.0:1", "192.0.2.7:0", "user@192.0.2.7:1"):
         bad([*announce, "--announce-address", address], USAGE, "--announce-address", address)
     for value in ("x", "-1"):
@@ -184,6 +186,15 @@ def publish(t, good_key):
     bad(["--linger-ms", "x"], USAGE, "--linger-ms")
     bad(["--json=maybe"], USAGE, "--json")
     t.complete("moq-publish")
+
+
+def dht(bad, how):
+    bad([*how, "--dht=x"], USAGE, "--dht")
+    for node in ("nowhere", "127.0.0.1:0", "user@127.0.0.1:1"):
+        bad([*how, "--dht-bootstrap", node], USAGE, "--dht-bootstrap", node)
+    bad([*how, *(a for i in range(17) for a in ("--dht-bootstrap", f"192.0.2.{i}:1"))], USAGE, "--dht-bootstrap", "16")
+    bad([*how, "--dht-listen", "127.0.0.1:1"], USAGE, "--dht-listen", "--dht-bootstrap")
+    bad([*how, "--dht", "--dht-listen", "eth0:1"], USAGE, "--dht-listen", "eth0")
 
 
 def subscribe(t):
@@ -237,6 +248,8 @@ def subscribe(t):
     bad(["--directory", "http://127.0.0.1:1"], USAGE, "--directory", "--discover")
     bad(["--gossip", "192.0.2.7:1"], USAGE, "--gossip", "--discover")
     bad(["--discover", "--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    bad(["--dht"], USAGE, "--dht", "--discover")
+    dht(bad, ["--discover"])
     bad(["--discover", "--directory", "127.0.0.1"], USAGE, "--directory", "http://")
     bad(["--discover", "--directory", "http://127.0.0.1:1", "--discover-policy", "any"], USAGE, "--discover-policy", "any", "direct-first")
     t.complete("moq-subscribe")
@@ -321,6 +334,9 @@ def find(t):
     t.complete("control-resolve")
     t.row("control-listen", [*here, "--json=x"], USAGE, "--json")
     t.row("control-listen", ["--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    t.row("control-listen", ["--dht"], USAGE, "--stream-id", "--dht")
+    t.row("control-listen", ["--dht", "--stream-id", "x"], USAGE, "--stream-id")
+    dht(lambda args, *says: t.row("control-listen", args, *says), ["--stream-id", STREAM])
     t.complete("control-listen")
     for have, lacks in ((here, "--gossip"), (["--gossip", "192.0.2.7:1"], "--directory")):
         t.row("control-bridge", have, USAGE, lacks)

@@ -2,10 +2,11 @@
 """Processes that know nothing of each other but a directory: a subscriber that is given a stream id finds the publishers and ends with
 verified HLS; who dies is gone after its time; what a directory is sent that nobody signed is refused.
 
-usage: discovery.py EC_NODE subscribe | listen | forged | gossip
+usage: discovery.py EC_NODE subscribe | listen | forged | gossip | dht
 """
 import json
 import signal
+import socket
 import sys
 import time
 import urllib.error
@@ -137,6 +138,55 @@ def gossip(m):
     check(gone[0]["stream_id"] == mesh.STREAM, f"its end is passed on as well: {gone[0]['reason']}")
 
 
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def dht(m):
+    """A private DHT and nothing else: nobody is given the address of anybody who has the stream."""
+    first = f"127.0.0.1:{free_udp_port()}"
+    join = ["--dht-bootstrap", first]
+    key = m.keygen("leader")
+    stranger = m.keygen("stranger")
+    tuner = f"{m.tuner()}/auto/v5.1"
+    # The first node of the network has another stream, and is up later than those who look for it.
+    m.start("early", "control-listen", *join, "--dht-listen", "127.0.0.1:0", "--stream-id", mesh.STREAM, "--json")
+    told = m.wait_for("that nobody answers", lambda: [e for e in m.events("early") if e["event"] == "dht-unreachable"])
+    check("--dht-bootstrap" in told[0]["reason"], f"a DHT that is not there is told: {told[0]['reason']}")
+    m.leader(tuner, "leader", "--announce", *join, "--dht-listen", first, *TTL)
+    m.publisher("relay", tuner, "--announce", *join, "--dht-listen", "127.0.0.1:0", *TTL)
+    m.wait_for("it is there", lambda: [e for e in m.events("early") if e["event"] == "dht-reachable"])
+    found = m.wait_for("two sources", lambda: (lambda s: s if len(s) == 2 else None)([e for e in m.events("early") if e["event"] == "source-found"]))
+    check(all(e["carrier"] == "dht" for e in found) and len({e["signer"] for e in found}) == 2,
+          "who has it is found by the DHT, and asked itself: two sources, each signed by its own node")
+    check(len([e for e in m.events("early") if e["event"] == "dht-unreachable"]) == 1, "that it was not there was told once")
+
+    code, events = m.subscribe("--discover", *join, "--dht-listen", "127.0.0.1:0", "--require-manifest", "--trust", key, "--stop-after", "3")
+    chunks = [e for e in events if e["event"] == "chunk"]
+    check(code == 0 and len(chunks) == 3 and all(e["verified"] for e in chunks), "a subscriber that is given a stream id and a DHT has verified chunks")
+    check(len([e for e in events if e["event"] == "source-dialled"]) == 2, "from both sources")
+    # What the network says makes no key trusted.
+    m.start("misled", "moq-subscribe", "--stream-id", mesh.STREAM, "--json", "--discover", *join, "--dht-listen", "127.0.0.1:0", "--require-manifest", "--trust", stranger)
+    m.wait_for("a refusal", lambda: [e for e in m.events("misled") if e["event"] == "rejected" and e["reason"] == "manifest_untrusted"])
+    check(not [e for e in m.events("misled") if e["event"] == "chunk"], "who trusts another key is shown nothing")
+    m.end("misled")
+
+    relay = m.process("relay")
+    relay.send_signal(signal.SIGKILL)
+    relay.wait()
+    killed = time.monotonic()
+    gone = m.wait_for("the killed one is gone", lambda: [e for e in m.events("early") if e["event"] == "source-gone"], 60)
+    check(gone[0]["reason"] == "expired", f"one that dies is gone after its time, though the network still knows its address: {time.monotonic() - killed:.1f} s, of 6")
+    m.end("leader")
+    gone = m.wait_for("the other one too", lambda: (lambda g: g if len(g) == 2 else None)([e for e in m.events("early") if e["event"] == "source-gone"]))
+    check(gone[1]["reason"] == "withdrawn", "one that ends says so to those who listen to it")
+    m.end("early")
+    totals = next(e for e in m.events("early") if e["event"] == "carrier-totals")
+    check(totals["bytes_in"] > 0 and totals["bytes_out"] > 0 and totals["heard"] >= 2, f"and what it cost is told: {totals}")
+
+
 def forged(m):
     """Posts that nobody signed, faster than they may come."""
     url = directory(m)
@@ -177,7 +227,7 @@ def listed_when_allowed(m, url):
 def main():
     binary, case = sys.argv[1], sys.argv[2]
     with mesh.Mesh(binary, f"discovery-{case}") as m:
-        {"subscribe": subscribe, "listen": listen, "forged": forged, "gossip": gossip}[case](m)
+        {"subscribe": subscribe, "listen": listen, "forged": forged, "gossip": gossip, "dht": dht}[case](m)
 
 
 if __name__ == "__main__":

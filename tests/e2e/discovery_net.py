@@ -2,9 +2,12 @@
 """Three nodes and a directory, each in a network namespace of its own, at one switch: each finds the others' streams by one carrier
 alone, a node that is cut off is gone after its time, and when the cable is back all is found again.
 
-usage: discovery_net.py EC_NODE directory | gossip | bridge
+usage: discovery_net.py EC_NODE directory | gossip | bridge | dht [SECONDS]
+
+With SECONDS, what it costs is measured for so long in place of the rest: bytes on each node's cable, and what the carriers count.
 """
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -17,6 +20,40 @@ TTL_S = 6
 NODES = ["a", "b", "c"]
 STREAM = {n: mesh.STREAM.replace("5.1", f"{i}.1") for i, n in enumerate(NODES, 1)}
 DIRECTORY = "http://10.9.0.10:8080"
+BOOTSTRAP = "10.9.0.1:6881"
+
+
+def measured_for():
+    """Seconds; 0: nothing is measured."""
+    return int(sys.argv[3]) if len(sys.argv) > 3 else 0
+
+
+def ttl_s():
+    return 60 if measured_for() else TTL_S  # as it is by default, where traffic is measured
+
+
+def cable_bytes(name):
+    """What went over the cable of a node, both ways, with all headers."""
+    return sum(int(pathlib.Path(f"/sys/class/net/to-{name}/statistics/{way}_bytes").read_text()) for way in ("rx", "tx"))
+
+
+def measure(m, carrier, seconds):
+    """Each of the three nodes has one stream and looks for two; a publisher and a listener each, as processes of their own."""
+    time.sleep(10)  # what only a beginning costs is over
+    before = {n: cable_bytes(n) for n in NODES}
+    began = time.monotonic()
+    time.sleep(seconds)
+    passed = time.monotonic() - began
+    wire = {n: cable_bytes(n) - before[n] for n in NODES}
+    hour = 3600 / passed
+    print(f"traffic of {carrier}, {passed:.0f} s after the first 10: " + ", ".join(f"{n} {b} bytes" for n, b in wire.items()) + " on its cable, both ways with all headers")
+    print(f"    a node with a stream of its own and two that it looks for: {sum(wire.values()) / 3 * hour / 1e6:.2f} MB an hour if it went on so")
+    for name in [f"{n}{part}" for n in NODES for part in ("", "-listener")]:
+        m.end(name)
+        lived = (m.events(name)[-1]["unix_ms"] - m.events(name)[0]["unix_ms"]) / 1000
+        for e in m.events(name):
+            if e["event"] == "carrier-totals":
+                print(f"    {name:10} {e['carrier']}: {e['bytes_out']} bytes out, {e['bytes_in']} in, {e['sent']} sent, {e['heard']} heard, in {lived:.0f} s")
 
 
 def host(m, name, number):
@@ -45,7 +82,7 @@ def publish(m, name, inside, *args):
     number = NODES.index(name) + 1
     (m.dir / f"{name}.addr").unlink(missing_ok=True)
     m.start(name, "moq-publish", "--input", "-", "--stream-id", STREAM[name], "--listen", f"10.9.0.{number}:4443", "--state-dir", m.dir / f"{name}-state",
-            "--endpoint-addr-out", m.dir / f"{name}.addr", "--announce", "--announce-ttl-ms", TTL_S * 1000, "--json", *args, stdin=subprocess.PIPE,
+            "--endpoint-addr-out", m.dir / f"{name}.addr", "--announce", "--announce-ttl-ms", ttl_s() * 1000, "--json", *args, stdin=subprocess.PIPE,
             wrapper=inside)
     return m.address(name)
 
@@ -89,6 +126,11 @@ def main():
                     wrapper=host(m, "d", 10))
             by = {n: ["--gossip", m.address("bridge")] for n in NODES}
             hears = by
+        elif carrier == "dht":
+            # A private network, joined by the first node's port: each node has a part in it for its stream, and one for what it looks for.
+            by = {n: ["--dht-bootstrap", BOOTSTRAP, "--dht-listen", f"10.9.0.{i}:6881"] for i, n in enumerate(NODES, 1)}
+            hears = {n: ["--dht-bootstrap", BOOTSTRAP, "--dht-listen", f"10.9.0.{i}:6882", *(a for o in others(n) for a in ("--stream-id", STREAM[o]))]
+                     for i, n in enumerate(NODES, 1)}
         else:
             # Their keys are made with their first start, and kept. Each listens to the one before it, in a ring.
             address = {n: publish(m, n, inside[n]) for n in NODES}
@@ -108,6 +150,9 @@ def main():
         print(f"time to discover by {carrier}: {min(took.values())} to {max(took.values())} ms")
         check(max(took.values()) < 5000, f"each node finds the others' streams within 5 s by {carrier} alone")
 
+        if measured_for():
+            measure(m, carrier, measured_for())
+            return
         cable("c", "down")
         cut = time.monotonic()
         m.wait_for("c is gone for the others, and they for it", lambda: all(told(m, n, "source-gone", STREAM["c"]) for n in ("a", "b")) and
