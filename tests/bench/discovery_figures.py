@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import sys
 
-CARRIERS = ["directory", "gossip", "dht"]
+CARRIERS = ["directory", "gossip", "bridge", "dht"]
 
 
 def main():
@@ -18,7 +18,7 @@ def main():
         done = subprocess.run([sys.executable, script, binary, carrier, seconds], capture_output=True, text=True)
         lines = done.stdout.splitlines()
         if done.returncode != 0:
-            print("\n".join(lines[-40:]))
+            print(f"{carrier}: failed\n{done.stderr[-2000:]}")
             sys.exit(done.returncode)
         print("\n".join(line for line in lines if line.startswith(("time to discover", "traffic", "    "))), flush=True)
 

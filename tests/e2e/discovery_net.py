@@ -6,8 +6,8 @@ usage: discovery_net.py EC_NODE directory | gossip | bridge | dht [SECONDS]
 
 With SECONDS, what it costs is measured for so long in place of the rest: bytes on each node's cable, and what the carriers count.
 """
+import json
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
@@ -34,7 +34,9 @@ def ttl_s():
 
 def cable_bytes(name):
     """What went over the cable of a node, both ways, with all headers."""
-    return sum(int(pathlib.Path(f"/sys/class/net/to-{name}/statistics/{way}_bytes").read_text()) for way in ("rx", "tx"))
+    told = subprocess.run(["ip", "-s", "-j", "link", "show", "dev", f"to-{name}"], capture_output=True, check=True)  # /sys is not of this network
+    counted = json.loads(told.stdout)[0]["stats64"]
+    return counted["rx"]["bytes"] + counted["tx"]["bytes"]
 
 
 def measure(m, carrier, seconds):
