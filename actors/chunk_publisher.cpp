@@ -41,6 +41,9 @@ private:
     case chunk_item::step::reset:
       outlet_.push({.what = publish_op::step::reset_group, .track = track, .group = item.group, .code = moq::reset_code::internal_error});
       break;
+    case chunk_item::step::restore:
+      outlet_.push({.what = publish_op::step::restore_group, .track = track, .group = item.group});
+      break;
     case chunk_item::step::end: outlet_.end(); break;
     }
   }

@@ -1,10 +1,13 @@
 #include "actors/chunker.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 
 #include "actors/air_name.hpp"
+#include "base/limits_repair.hpp"
 #include "base/log.hpp"
+#include "ts/chunk_repair.hpp"
 
 namespace ec::actors {
 namespace {
@@ -55,6 +58,12 @@ public:
     if (summaries_) summaries_->push(self, std::move(of), index);
   }
 
+  /// A chunk that was given up is whole after all.
+  template <class Self>
+  void restore(Self* self, uint64_t index) {
+    if (objects_) objects_->push(self, {.what = chunk_item::step::restore, .group = index}, index);
+  }
+
   template <class Self>
   void end(Self* self) {
     if (objects_) objects_->push_always(self, {.what = chunk_item::step::end});
@@ -78,12 +87,32 @@ private:
   uint64_t sealed_ = 0;
 };
 
+/// A second source looks at what is late now and then: so long its answer may take beyond the time that it has.
+constexpr std::chrono::milliseconds answer_grace{1000};
+
+/// A chunk that ended damaged and may still be had whole from another publisher.
+struct wounded_chunk {
+  ts::chunk_damaged had;
+  uint64_t first_pts = 0;
+  base::mono_time until{};        ///< it is held back no longer
+  std::vector<uint32_t> refused;  ///< sources whose copies did not do
+  std::string why;                ///< of the last of them
+};
+
+/// A chunk on its way to the signers, which take them in order: behind a wounded one all wait.
+struct held_chunk {
+  uint64_t id = 0;
+  std::optional<wounded_chunk> wounded;
+  std::vector<std::pair<outlet*, chunk_summary>> summaries;
+};
+
 class chunker final : public chunker_actor::base {
 public:
   chunker(caf::actor_config& cfg, chunker_config config, std::optional<chunk_publisher_actor> publisher,
     std::optional<signer_actor> signer, observer_actor observer) :
     chunker_actor::base(cfg), cutter_(config.cutter), sealer_config_(std::move(config.sealer)), edge_config_(config.edge),
-    names_(std::move(config.names)), outlet_for_(std::move(config.outlet_for)), on_names_(std::move(config.on_names)), observer_(std::move(observer)) {
+    names_(std::move(config.names)), outlet_for_(std::move(config.outlet_for)), on_names_(std::move(config.on_names)),
+    repair_(std::move(config.repair)), observer_(std::move(observer)) {
     connect({std::move(config.cipher), std::move(publisher), std::move(signer)});
   }
 
@@ -93,7 +122,7 @@ public:
       [this](status_atom) {
         uint64_t sealed = 0;
         for (const auto& o : outlets_) sealed += o->sealed();
-        return chunker_status{cutter_.counters(), sealed};
+        return chunker_status{cutter_.counters(), sealed, repaired_, repairs_refused_};
       },
     };
   }
@@ -102,6 +131,9 @@ public:
     for (const auto& o : outlets_) o->release(this);
     outlet_for_ = nullptr;
     on_names_ = nullptr;
+    if (repair_) anon_send(repair_->from, stop_atom::value);
+    repair_.reset();
+    held_.clear();
     waiting_.clear();
   }
 
@@ -121,7 +153,8 @@ private:
     for (const auto& event : events_) std::visit([this](const auto& e) { on_event(e); }, event);
     if (names_ && cutter_.program_changes() != named_at_) learn_names();
     if (burst.end) {
-      end();
+      ended_ = true;
+      settle();
       return edge_credit{};
     }
     auto promise = make_response_promise<edge_credit>();
@@ -192,6 +225,7 @@ private:
 
   void on_event(const ts::chunk_whole& e) {
     bool any = false;
+    auto& held = hold();
     for (size_t i = 0; i < opened_by_; ++i) {
       auto& o = *outlets_[i];
       auto done = o.seal().finish(e.index, static_cast<uint64_t>(e.duration_pts));
@@ -202,8 +236,9 @@ private:
       }
       any = true;
       o.push(this, chunk_track::chunks, done.value().tail, true);
-      summarise(o, done.value().chunk, e.broadcast_unix_ms, e.shown_whole_at);
+      held.summaries.push_back({&o, summary_of(done.value().chunk, e.broadcast_unix_ms, e.shown_whole_at)});
     }
+    settle();
     if (!any) return;
     send(observer_, report{"chunk-cut",
                       {{"chunk", static_cast<int64_t>(e.index)}, {"bytes", static_cast<int64_t>(e.size)},
@@ -222,13 +257,140 @@ private:
                         {"reason", std::string(ts::name(e.why))}}});
     base::log::info("chunker", "chunk-damaged", {{"chunk", e.index}, {"reason", ts::name(e.why)}, {"pieces_released", e.pieces_released}});
     if (e.pieces.empty()) return;
+    auto& held = hold();
+    held.wounded = {e, first_pts_, clock().now(), {}, {}};
+    const auto id = held.id;
+    const auto under_way = std::ranges::count_if(held_, [](const held_chunk& h) { return h.wounded.has_value(); });
+    if (!repair_ || !ts::repairable(e.why)) return give_up(id);
+    if (static_cast<size_t>(under_way) > base::limits::repairs_waiting_max) return refuse(id, "busy");
+    held.wounded->until += repair_->wait;
+    ask(id);
+  }
+
+  // ---- repair
+
+  held_chunk& hold() {
+    auto& added = held_.emplace_back();
+    added.id = next_held_++;
+    return added;
+  }
+
+  held_chunk* find_held(uint64_t id) {
+    const auto at = std::ranges::find(held_, id, &held_chunk::id);
+    return at == held_.end() || !at->wounded ? nullptr : &*at;
+  }
+
+  /// Asks the second sources for the chunk, but those that gave a copy that did not do.
+  void ask(uint64_t id) {
+    const auto& w = *find_held(id)->wounded;
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(w.until - clock().now());
+    if (left.count() <= 0) return refuse(id, w.why.empty() ? "late" : w.why);
+    // It answers in time itself; but if it ended while it was asked, nobody would.
+    request(repair_->from, left + answer_grace, fetch_group{w.had.index, left, w.refused})
+      .then([this, id](const fetched_group& got) { on_copy(id, got); },
+        [this, id](const caf::error& e) { refuse(id, e == caf::sec::request_timeout ? "late" : "unreachable"); });
+  }
+
+  void on_copy(uint64_t id, const fetched_group& got) {
+    auto* held = find_held(id);
+    if (held == nullptr) return; // too many waited behind it
+    auto& w = *held->wounded;
+    if (!got.copy) return refuse(id, w.why.empty() ? std::string(actors::name(got.why)) : w.why);
+    const auto& copy = *got.copy;
+    const auto v = ts::judge_repair({w.had.index, w.first_pts, w.had.duration_pts, w.had.why, w.had.pieces},
+                                    {copy.index, copy.first_pts, copy.duration, copy.data.span()}, repair_->share_percent_max);
+    if (v.taken() && take(*held, copy, v)) {
+      ++repaired_;
+      base::log::info("chunker", "chunk-repaired", {{"chunk", copy.index}, {"packets", v.on_trust}, {"of", v.packets}, {"source", got.address}});
+      send(observer_, report{"chunk-repaired",
+                        {{"chunk", static_cast<int64_t>(copy.index)}, {"packets", static_cast<int64_t>(v.on_trust)}, {"of", static_cast<int64_t>(v.packets)},
+                          {"damage", std::string(ts::name(w.had.why))}, {"source", got.address}}});
+      held->wounded.reset();
+      return settle();
+    }
+    w.why = v.taken() ? "not_sealed" : ts::name(v.why);
+    w.refused.push_back(got.source);
+    base::log::warn("chunker", "copy-refused",
+      {{"chunk", copy.index}, {"reason", w.why}, {"source", got.address}, {"matched", v.matched}, {"on_trust", v.on_trust}, {"of", v.packets}});
+    send(observer_, report{"copy-refused",
+                      {{"chunk", static_cast<int64_t>(copy.index)}, {"reason", w.why}, {"source", got.address}, {"matched", static_cast<int64_t>(v.matched)},
+                        {"packets", static_cast<int64_t>(v.on_trust)}, {"of", static_cast<int64_t>(v.packets)}}});
+    ask(id);
+  }
+
+  /// The copy is the chunk: published and signed as whole, under every name or under none. False if it cannot be sealed.
+  bool take(held_chunk& held, const object::chunk_copy& copy, const ts::repair_verdict& v) {
+    std::vector<std::pair<object::sealed_chunk, std::vector<object::sealed_object>>> made(outlets_.size());
+    for (size_t n = 0; n < outlets_.size(); ++n) {
+      const auto done = seal_whole(*outlets_[n], copy, made[n].second);
+      if (!done) {
+        base::log::error("chunker", "seal-failed", {{"chunk", copy.index}, {"reason", done.error().message()}});
+        outlets_[n]->seal().abandon(copy.index);
+        return false;
+      }
+      made[n].first = done.value();
+    }
+    for (size_t n = 0; n < outlets_.size(); ++n) {
+      auto& o = *outlets_[n];
+      const auto& [chunk, objects] = made[n];
+      o.restore(this, copy.index);
+      for (size_t i = 0; i < objects.size(); ++i) o.push(this, chunk_track::chunks, objects[i], i + 1 == objects.size());
+      auto said = summary_of(chunk, held.wounded->had.broadcast_unix_ms, clock().now());
+      said.repaired = taken_on_trust{v.on_trust, v.packets};
+      held.summaries.push_back({&o, said});
+    }
+    return true;
+  }
+
+  static base::result<object::sealed_chunk> seal_whole(outlet& to, const object::chunk_copy& copy, std::vector<object::sealed_object>& out) {
+    EC_TRY(auto head, to.seal().open(copy.index, copy.first_pts));
+    out.push_back(std::move(head));
+    for (uint32_t place = 0; object::piece_size(copy.data.size(), place) > 0; ++place) {
+      const auto part = copy.data.span().subspan(place * base::limits::piece_bytes, object::piece_size(copy.data.size(), place));
+      EC_TRY(auto piece, to.seal().piece(copy.index, place, part));
+      out.push_back(std::move(piece));
+    }
+    EC_TRY(auto done, to.seal().finish(copy.index, copy.duration));
+    out.push_back(std::move(done.tail));
+    return done.chunk;
+  }
+
+  /// Nobody had it, or not so that it could be taken.
+  void refuse(uint64_t id, const std::string& why) {
+    const auto* held = find_held(id);
+    if (held == nullptr) return;
+    ++repairs_refused_;
+    const auto index = held->wounded->had.index;
+    base::log::info("chunker", "repair-refused", {{"chunk", index}, {"reason", why}});
+    send(observer_, report{"repair-refused", {{"chunk", static_cast<int64_t>(index)}, {"reason", why}}});
+    give_up(id);
+  }
+
+  /// What this node has of it is offered as that: damaged, and attributed to itself.
+  void give_up(uint64_t id) {
+    auto& held = *find_held(id);
+    const auto w = *std::exchange(held.wounded, std::nullopt);
+    const auto& e = w.had;
     for (const auto& o : outlets_) {
-      auto sealed = o->seal().seal_damaged(e.index, first_pts_, static_cast<uint64_t>(std::max<int64_t>(e.duration_pts, 0)), ts::name(e.why), e.pieces);
-      if (!sealed) return; // this node offers no damaged versions
+      auto sealed = o->seal().seal_damaged(e.index, w.first_pts, static_cast<uint64_t>(std::max<int64_t>(e.duration_pts, 0)), ts::name(e.why), e.pieces);
+      if (!sealed) break; // this node offers no damaged versions
       const auto& objects = sealed.value().objects;
       for (size_t i = 0; i < objects.size(); ++i) o->push(this, chunk_track::damaged, objects[i], i + 1 == objects.size());
-      summarise(*o, sealed.value().chunk, e.broadcast_unix_ms, clock().now());
+      held.summaries.push_back({o.get(), summary_of(sealed.value().chunk, e.broadcast_unix_ms, clock().now())});
     }
+    settle();
+  }
+
+  /// What nobody waits for goes on to the signers, in order.
+  void settle() {
+    while (!held_.empty() && !held_.front().wounded) {
+      for (auto& [to, said] : held_.front().summaries) to->summarise(this, std::move(said));
+      held_.pop_front();
+    }
+    // A source that does not wait must not fill the memory behind one chunk.
+    if (edge_config_.policy == edge_policy::live && held_.size() > base::limits::summaries_waiting_max) return refuse(held_.front().id, "late");
+    if (ended_ && held_.empty()) end();
+    else give_credit();
   }
 
   void on_event(const ts::note& e) {
@@ -241,18 +403,22 @@ private:
       if (o->seal().abandon(index)) o->reset(this, index);
   }
 
-  void summarise(outlet& to, const object::sealed_chunk& c, std::optional<int64_t> broadcast_unix_ms, base::mono_time shown_whole_at) {
-    to.summarise(this, {false, c.index, c.digest, c.damaged, broadcast_unix_ms, shown_whole_at});
+  static chunk_summary summary_of(const object::sealed_chunk& c, std::optional<int64_t> broadcast_unix_ms, base::mono_time shown_whole_at) {
+    return {false, c.index, c.digest, c.damaged, broadcast_unix_ms, shown_whole_at, std::nullopt};
   }
 
   void end() {
     // The actor ends when all edges have delivered all that they hold.
+    if (ending_) return give_credit();
     for (const auto& o : outlets_) o->end(this);
     ending_ = true;
     give_credit();
   }
 
-  bool full() const { return std::ranges::any_of(outlets_, [](const auto& o) { return o->full(); }); }
+  bool full() const {
+    if (edge_config_.policy == edge_policy::lossless && held_.size() >= base::limits::summaries_waiting_max) return true;
+    return std::ranges::any_of(outlets_, [](const auto& o) { return o->full(); });
+  }
 
   void give_credit() {
     if (ending_ && std::ranges::all_of(outlets_, [](const auto& o) { return o->idle(); })) {
@@ -274,12 +440,18 @@ private:
   std::function<void(const identity::stream_names&, const std::optional<identity::stream_id>&)> on_names_;
   std::optional<identity::stream_id> second_; ///< under which it is published too
   uint64_t named_at_ = 0; ///< program_changes() when the names were asked for
+  std::optional<repair_config> repair_;
+  std::deque<held_chunk> held_; ///< in order of chunks
+  uint64_t next_held_ = 0;
+  uint64_t repaired_ = 0;
+  uint64_t repairs_refused_ = 0;
   observer_actor observer_;
   std::vector<ts::cut_event> events_;
   std::vector<caf::typed_response_promise<edge_credit>> waiting_;
   uint64_t first_pts_ = 0;
   bool began_ = false;
-  bool ending_ = false;
+  bool ended_ = false;  ///< the input is
+  bool ending_ = false; ///< so are the outlets, once they have given all
 };
 
 } // namespace

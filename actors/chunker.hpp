@@ -7,6 +7,7 @@
 #include "actors/chunk_publisher.hpp"
 #include "actors/messages.hpp"
 #include "actors/report.hpp"
+#include "actors/second_source.hpp"
 #include "actors/signer.hpp"
 #include "identity/stream_names.hpp"
 #include "object/sealer.hpp"
@@ -18,6 +19,8 @@ namespace ec::actors {
 struct chunker_status {
   ts::cutter_counters cutter;
   uint64_t objects = 0;
+  uint64_t chunks_repaired = 0;
+  uint64_t repairs_refused = 0;
 };
 
 /// Cuts one program into canonical chunks and seals them: pieces go to the publisher as they are released, a summary of each
@@ -35,6 +38,13 @@ struct chunk_outlet {
   std::optional<signer_actor> signer;
 };
 
+/// How a damaged chunk is taken from another publisher of the stream before anybody signs it.
+struct repair_config {
+  second_source_actor from;                ///< whom to ask; is told to stop at the end
+  unsigned share_percent_max = 5;          ///< of a chunk's packets that may be taken on its word
+  std::chrono::milliseconds wait{2000};    ///< a damaged chunk, and the signing of those behind it, is held back for no longer
+};
+
 struct chunker_config {
   ts::cutter_config cutter;
   object::stream_cipher cipher;
@@ -47,6 +57,7 @@ struct chunker_config {
   std::function<base::result<chunk_outlet>(caf::actor_system&, const identity::stream_id&)> outlet_for = {};
   /// Told each time that the broadcast gave the stream further names: all of them, and the one under which it is published too.
   std::function<void(const identity::stream_names&, const std::optional<identity::stream_id>& second)> on_names = {};
+  std::optional<repair_config> repair = {}; ///< unset: what is damaged here stays so
 };
 
 /// `publisher` and `signer` may each be absent: a leader without chunks, a relay without manifests.

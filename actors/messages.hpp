@@ -34,6 +34,7 @@ struct chunk_item {
   enum class step {
     object, ///< one object; `last`: the group is complete with it
     reset,  ///< what was sent of the group so far is all that is whole: end it with an error
+    restore, ///< the group is whole after all: its objects follow from the first
     end,    ///< no further group will come on either track
   };
   step what = step::object;
@@ -44,6 +45,12 @@ struct chunk_item {
   bool last = false;
 };
 
+/// How much of a chunk was taken from another source, on its word.
+struct taken_on_trust {
+  uint32_t packets = 0; ///< 0: nothing but where the chunk begins
+  uint32_t of = 0;      ///< packets in the chunk
+};
+
 /// What a signer needs to know of one chunk.
 struct chunk_summary {
   bool end = false; ///< no further chunk will come; the other fields are empty
@@ -52,6 +59,7 @@ struct chunk_summary {
   bool damaged = false;
   std::optional<int64_t> broadcast_unix_ms;
   base::mono_time shown_whole_at{};
+  std::optional<taken_on_trust> repaired = {}; ///< set: it is whole because another source had what was missing
 };
 
 /// One object of track `manifests`.
@@ -64,12 +72,12 @@ struct manifest_item {
 
 /// One change of what an endpoint publishes.
 struct publish_op {
-  enum class step { add_track, append, end_subgroup, end_group, reset_group, end_track };
+  enum class step { add_track, append, end_subgroup, end_group, reset_group, restore_group, end_track };
   step what = step::append;
   std::shared_ptr<const moq::full_track_name> track;
   moq::track_config config;                          ///< add_track
   moq::object object;                                ///< append
-  uint64_t group = 0;                                ///< end_subgroup, end_group, reset_group
+  uint64_t group = 0;                                ///< end_subgroup, end_group, reset_group, restore_group
   uint64_t subgroup = 0;                             ///< end_subgroup
   uint64_t code = 0;                                 ///< reset_group: stream reset code
 };

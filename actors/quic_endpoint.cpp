@@ -61,6 +61,7 @@ private:
     case publish_op::step::end_subgroup: store.end_subgroup(*track, op.group, op.subgroup, now); break;
     case publish_op::step::end_group: store.end_group(*track, op.group, now); break;
     case publish_op::step::reset_group: store.reset_group(*track, op.group, op.code, now); break;
+    case publish_op::step::restore_group: store.restore_group(*track, op.group); break;
     default: store.end_track(*track, moq::done_code::track_ended, "the broadcast ended here", now); break;
     }
   }

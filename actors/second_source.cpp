@@ -78,7 +78,7 @@ private:
     uint64_t id = 0;
     uint64_t index = 0;
     base::mono_time until{};
-    std::set<uint32_t> not_asked;         ///< for good: they are excluded, or lied
+    std::set<uint32_t> not_asked;         ///< for good: they are excluded, lied, or do not have it
     std::map<uint32_t, base::mono_time> tried; ///< had not all of it then
     std::optional<uint32_t> source;       ///< that is being asked
     uint64_t generation = 0;              ///< of its session
@@ -132,7 +132,11 @@ private:
         l.subscribe_at = clock().now() + subscribe_again;
         break;
       }
-      if (auto* j = asked(e)) failed(*j, copy_miss::not_offered);
+      if (auto* j = asked(e)) {
+        // Who answers a FETCH with nothing is past the group and does not have it; who refuses is not there yet.
+        if (e.what == session_event::kind::fetch_end && !e.code && j->copy->empty()) j->not_asked.insert(e.source);
+        failed(*j, copy_miss::not_offered);
+      }
       break;
     case session_event::kind::group_end: break;
     }
@@ -209,7 +213,15 @@ private:
       j.copy.reset();
     }
     if (!j.source) ask_next(j, now);
-    arm();
+    if (!j.source && !hopeful(j)) answer(j, {j.worst, std::nullopt, 0, {}});
+    else arm();
+  }
+
+  /// True if a source that is connected may still have it. One that is not is not waited for: what waits for the answer costs time.
+  bool hopeful(const job& j) const {
+    for (uint32_t i = 0; i < links_.size(); ++i)
+      if (links_[i].session && !j.not_asked.contains(i)) return true;
+    return false;
   }
 
   bool may_ask(const job& j, uint32_t source, base::mono_time now) const {

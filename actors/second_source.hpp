@@ -27,7 +27,7 @@ std::string_view name(copy_miss why);
 /// Asks for one chunk.
 struct fetch_group {
   uint64_t index = 0;
-  std::chrono::milliseconds within{0}; ///< answered by then, one way or the other
+  std::chrono::milliseconds within{0}; ///< answered by then, and as soon as no source that is connected can still have it
   std::vector<uint32_t> except;        ///< sources not to ask: their copies are known and did not do
 };
 

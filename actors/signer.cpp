@@ -1,6 +1,7 @@
 #include "actors/signer.hpp"
 
 #include "base/clock.hpp"
+#include "base/limits_repair.hpp"
 #include "base/log.hpp"
 
 namespace ec::actors {
@@ -11,6 +12,7 @@ struct open_epoch {
   uint64_t start = 0;
   std::vector<manifest::chunk_entry> chunks;
   std::optional<uint64_t> broadcast_unix_ms; ///< as read at its first chunk that had a reading
+  std::vector<manifest::repaired_chunk> repaired;
 };
 
 class signer final : public signer_actor::base {
@@ -63,10 +65,15 @@ private:
     if (epoch_ && epoch_->start != start) sign();
     if (!epoch_) {
       const manifest::chunk_entry none{.digest = {}, .state = manifest::chunk_state::missing};
-      epoch_ = {start, std::vector<manifest::chunk_entry>(config_.epoch_chunks, none), std::nullopt};
+      epoch_ = {start, std::vector<manifest::chunk_entry>(config_.epoch_chunks, none), std::nullopt, {}};
     }
-    if (!s.damaged || config_.sign_damaged)
+    if (s.repaired && epoch_->repaired.size() == base::limits::repairs_stated_max) {
+      // What cannot be said is not signed.
+      base::log::warn("signer", "repair-not-stated", {{"chunk", s.index}});
+    } else if (!s.damaged || config_.sign_damaged)
       epoch_->chunks[s.index - start] = {s.digest, s.damaged ? manifest::chunk_state::damaged : manifest::chunk_state::whole};
+    if (s.repaired && epoch_->repaired.size() < base::limits::repairs_stated_max)
+      epoch_->repaired.push_back({s.index, s.repaired->packets, s.repaired->of});
     if (!epoch_->broadcast_unix_ms && s.broadcast_unix_ms && *s.broadcast_unix_ms > 0)
       epoch_->broadcast_unix_ms = static_cast<uint64_t>(*s.broadcast_unix_ms);
     if (s.index + 1 == start + config_.epoch_chunks) sign();
@@ -84,7 +91,7 @@ private:
     c.chunk_start_index = epoch.start;
     c.epoch_id = epoch.start / config_.epoch_chunks;
     c.chunks = std::move(epoch.chunks);
-    auto pending = signer_->prepare(std::move(c), config_.wall(), epoch.broadcast_unix_ms);
+    auto pending = signer_->prepare(std::move(c), config_.wall(), epoch.broadcast_unix_ms, epoch.repaired);
     if (!pending) {
       base::log::error("signer", "not-signed", {{"chunk", epoch.start}, {"reason", pending.error().message()}});
       send(observer_, report{"not-signed", {{"chunk", static_cast<int64_t>(epoch.start)}, {"reason", pending.error().message()}}});
@@ -104,7 +111,7 @@ private:
     edge_.push(this, {.epoch = epoch_id, .object = object, .payload = base::bytes::adopt(std::move(p.payload))}, epoch_id);
     send(observer_, report{"signed",
                       {{"epoch", static_cast<int64_t>(epoch_id)}, {"chunk", static_cast<int64_t>(epoch.start)},
-                        {"manifest", p.manifest_id.hex()}, {"whole", p.manifest.content.all_whole()}}});
+                        {"manifest", p.manifest_id.hex()}, {"whole", p.manifest.content.all_whole()}, {"repaired", static_cast<int64_t>(epoch.repaired.size())}}});
   }
 
   signer_config config_;

@@ -224,10 +224,15 @@ private:
 
   void act(object::deliver& d) {
     const auto signer = d.signer ? d.signer->to_string() : std::string{};
-    send(observer_, report{"chunk",
-                      {{"chunk", static_cast<int64_t>(d.index)}, {"verified", d.verified}, {"damaged", d.damage.has_value()},
-                        {"bytes", static_cast<int64_t>(d.plaintext.size())}, {"duration_ms", static_cast<int64_t>(d.duration / 90)},
-                        {"digest", d.digest.hex()}, {"signer", signer}}});
+    report shown{"chunk",
+      {{"chunk", static_cast<int64_t>(d.index)}, {"verified", d.verified}, {"damaged", d.damage.has_value()},
+        {"bytes", static_cast<int64_t>(d.plaintext.size())}, {"duration_ms", static_cast<int64_t>(d.duration / 90)},
+        {"digest", d.digest.hex()}, {"signer", signer}}};
+    if (const auto r = d.signer ? proofs_.repaired(d.index, d.digest, *d.signer) : std::nullopt) {
+      shown.fields.emplace_back("repaired_packets", static_cast<int64_t>(r->packets));
+      shown.fields.emplace_back("repaired_of", static_cast<int64_t>(r->of));
+    }
+    send(observer_, std::move(shown));
     const auto proofs = proofs_.of(d.index, d.digest);
     if (objects_) objects_->push(this, {false, d.index, d.plaintext, d.tail, proofs}, d.index);
     if (!output_) return;

@@ -59,16 +59,7 @@ std::string node_name(const crypto::verifying_key& key) {
 }
 
 base::result<std::vector<session_peer>> gossip_peers(const std::vector<std::string>& addresses) {
-  if (addresses.size() > limits::gossip_peers_max) return fail(errc::config, "at most " + std::to_string(limits::gossip_peers_max) + " may be given", "--gossip");
-  std::vector<session_peer> out;
-  for (const auto& text : addresses) {
-    const auto address = quic::endpoint_address::parse(text);
-    if (!address) return fail(about_setting(address.error(), "--gossip"));
-    auto& peer = out.emplace_back();
-    peer.address = address.value();
-    if (peer.address.pin) peer.verification = quic::client_verification::pinned(*peer.address.pin);
-  }
-  return out;
+  return peers_of(addresses, limits::gossip_peers_max, "--gossip");
 }
 
 base::result<std::optional<discovery::dht_config>> dht_choice(const dht_wishes& wishes) {

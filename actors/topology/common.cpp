@@ -29,6 +29,19 @@ std::filesystem::path state_dir(const std::filesystem::path& configured) {
   return "ec-node-state";
 }
 
+base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>& addresses, size_t count_max, const std::string& setting) {
+  if (addresses.size() > count_max) return base::fail(base::errc::config, "at most " + std::to_string(count_max) + " may be given", setting);
+  std::vector<session_peer> out;
+  for (const auto& text : addresses) {
+    const auto address = quic::endpoint_address::parse(text);
+    if (!address) return base::fail(about_setting(address.error(), setting));
+    auto& peer = out.emplace_back();
+    peer.address = address.value();
+    if (peer.address.pin) peer.verification = quic::client_verification::pinned(*peer.address.pin);
+  }
+  return out;
+}
+
 moq::track_namespace namespace_of(const std::string& stream_id) {
   const auto id = identity::stream_id::parse(stream_id);
   return {id ? identity::namespace_fields(id.value()) : std::vector<std::string>{}};

@@ -6,6 +6,7 @@
 
 #include "actors/edge.hpp"
 #include "actors/report.hpp"
+#include "actors/session_link.hpp"
 #include "base/result.hpp"
 #include "moq/types.hpp"
 #include "object/cipher.hpp"
@@ -21,6 +22,10 @@ base::result<std::vector<uint8_t>> read_network_secret(const std::filesystem::pa
 
 /// Where this user's node keeps its state: `configured`, else $STATE_DIRECTORY, $XDG_STATE_HOME/ec-node or ~/.local/state/ec-node.
 std::filesystem::path state_dir(const std::filesystem::path& configured);
+
+/// Peers by their addresses: known by their pins, else by a certificate authority of the system. Errors (config) name `setting`: more than
+/// `count_max`, or no address.
+base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>& addresses, size_t count_max, const std::string& setting);
 
 /// The track namespace of a stream: the path elements of its id, which must be valid.
 moq::track_namespace namespace_of(const std::string& stream_id);

@@ -27,6 +27,9 @@ struct publish_config {
   std::chrono::seconds duration{0};             ///< 0: until stopped
   std::string profile = "ts-v1";
   bool sign_damaged = true;
+  std::vector<std::string> second_source;       ///< other publishers of the stream: what is damaged here is asked of them before it is signed
+  unsigned repair_share_max = 5;                ///< percent of a chunk's packets that may be taken on their word
+  std::chrono::milliseconds repair_wait{2000};  ///< a damaged chunk is held back for no longer
   double pace = 1.0;                            ///< of a file: 1 is real time, 0 as fast as the node can
   std::filesystem::path state_dir;              ///< certificate and signer state; empty: the default of this user
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept

@@ -1,6 +1,7 @@
 #include "actors/chunk_publisher.hpp"
 #include "actors/chunker.hpp"
 #include "actors/manifest_publisher.hpp"
+#include "actors/second_source.hpp"
 #include "actors/signer.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/topology/announcing.hpp"
@@ -13,6 +14,7 @@
 #include <system_error>
 
 #include "base/file.hpp"
+#include "base/limits_repair.hpp"
 #include "base/log.hpp"
 #include "identity/stream_id.hpp"
 
@@ -32,6 +34,7 @@ struct publish_plan {
   std::shared_ptr<const std::vector<uint8_t>> network_secret;
   std::optional<crypto::verifying_key> signer; ///< unset: nothing is signed
   std::vector<manifest::key_statement> statements; ///< about keys, genuine
+  std::vector<session_peer> second_sources;
   tuner::source_kind source = tuner::source_kind::file;
   bool live = false;                              ///< of the source: real time decides the pace
 };
@@ -114,6 +117,13 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())
     return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
+  if (!config.second_source.empty() && !config.publish_manifests)
+    return fail(errc::config, "who takes chunks from others says so in its manifests: --publish-manifests is off", "--second-source");
+  EC_TRY(plan.second_sources, peers_of(config.second_source, base::limits::second_sources_max, "--second-source"));
+  if (config.repair_share_max > base::limits::repair_share_percent_max)
+    return fail(errc::config, "expected 0 to " + std::to_string(base::limits::repair_share_percent_max), "--repair-share-max");
+  if (config.repair_wait.count() < 1 || static_cast<uint64_t>(config.repair_wait.count()) > base::limits::repair_wait_ms_max)
+    return fail(errc::config, "expected 1 to " + std::to_string(base::limits::repair_wait_ms_max), "--repair-wait-ms");
   const auto profile = ts::find_profile(config.profile);
   if (!profile) return fail(about_setting(profile.error(), "--profile"));
   plan.cutter.profile = profile.value();
@@ -213,10 +223,22 @@ private:
   }
 };
 
+/// Whoever else publishes the stream, asked for what is damaged here. They are dialled from the endpoint that serves.
+base::result<second_source_actor> spawn_second_sources(caf::actor_system& sys, const publish_plan& plan, const running_endpoint& endpoint, const observer_actor& observer) {
+  EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, *plan.network_secret));
+  second_source_config config{namespace_of(plan.stream_id), std::move(cipher), plan.config.profile, {}, {}};
+  for (const auto& peer : plan.second_sources) config.addresses.push_back(peer.address.authority());
+  config.link = [peers = plan.second_sources, on = plan.on, endpoint, observer](caf::actor_system& s, uint32_t source, session_sink_actor sink) {
+    return spawn_session_link(s, source, peers[source], on, endpoint, std::move(sink), observer);
+  };
+  return spawn_second_source(sys, std::move(config), observer);
+}
+
 /// The branch that carries the data: from the source to the endpoint. Read from the bottom: sinks first.
-base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, const publish_plan& plan, const quic_endpoint_actor& endpoint,
+base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, const publish_plan& plan, const running_endpoint& serving,
   const std::filesystem::path& state, const std::optional<announced_stream>& announced, const observer_actor& observer, caf::actor& source) {
   const auto& config = plan.config;
+  const auto& endpoint = serving.actor;
   const auto policy = plan.live ? edge_policy::live : edge_policy::lossless;
   const edge_config edge{.window = edge_window, .waiting = 1024, .policy = policy};
   std::vector<caf::actor> branch;
@@ -228,6 +250,11 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   if (plan.signer) sealer.publisher = plan.signer->to_string();
   chunker_config cutting{plan.cutter, std::move(named.cipher), sealer, edge, plan.names};
   if (announced) cutting.on_names = [announced](const auto& names, const auto& second) { announced->rename(names, second); };
+  if (!plan.second_sources.empty()) {
+    EC_TRY(auto others, spawn_second_sources(sys, plan, serving, observer));
+    keep(others);
+    cutting.repair = repair_config{std::move(others), config.repair_share_max, config.repair_wait};
+  }
   // Under an operator's own choice alone it is published. Of its outlets the chunker is the only holder.
   if (plan.naming.rule != name(naming_rule::explicit_id))
     cutting.outlet_for = [plan, edge, endpoint, state, observer](caf::actor_system& s, const identity::stream_id& id) {
@@ -308,7 +335,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   branch_spec pipeline;
   pipeline.name = "publisher";
   const auto source = std::make_shared<caf::actor>();
-  pipeline.start = [plan, to = endpoint.running.actor, state, announced, observer, source](caf::actor_system& s) {
+  pipeline.start = [plan, to = endpoint.running, state, announced, observer, source](caf::actor_system& s) {
     return spawn_pipeline(s, plan, to, state, announced, observer, *source);
   };
   pipeline.stop = [source](const std::vector<caf::actor>&) {

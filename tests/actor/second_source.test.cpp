@@ -185,10 +185,7 @@ TEST_CASE("a source that has the group not, or not all of it, is followed by the
 
 TEST_CASE("an answer comes in time, with the reason") {
   sources_bench bench(2);
-  bench.ask(40, 1s);
-  bench.advance(900ms);
-  CHECK(bench.answers->empty());
-  bench.advance(200ms);
+  bench.ask(40, 1s); // nobody is there: nothing is waited for
   REQUIRE(bench.answers->size() == 1);
   CHECK(bench.answers->back().why == copy_miss::unreachable);
 
@@ -209,6 +206,23 @@ TEST_CASE("an answer comes in time, with the reason") {
   REQUIRE(bench.answers->size() == 3);
   CHECK(bench.answers->back().why == copy_miss::late);
   CHECK(bench.said[0]->cancelled == std::vector<moq::request_id>{open});
+}
+
+TEST_CASE("who answers with nothing is past the group and does not have it: nobody waits for that") {
+  sources_bench bench(2);
+  bench.up(0);
+  bench.up(1);
+  bench.ask(40, 1s);
+  bench.over(0, 1);
+  CHECK(bench.answers->empty());
+  bench.over(1, 1, session_event::kind::refused); // it is not there yet
+  CHECK(bench.answers->empty());
+  for (int i = 0; i < 4; ++i) bench.advance(100ms);
+  CHECK(bench.said[0]->fetches.size() == 1);
+  REQUIRE(bench.said[1]->fetches.size() == 2);
+  bench.over(1, 2);
+  REQUIRE(bench.answers->size() == 1);
+  CHECK(bench.answers->front().why == copy_miss::not_offered);
 }
 
 TEST_CASE("a source that gives nothing does not take the time of the others") {
@@ -257,6 +271,7 @@ TEST_CASE("an excluded source is not asked, and a lost one is replaced") {
 
 TEST_CASE("chunks that are fetched at a time are bounded") {
   sources_bench bench;
+  bench.up(0);
   for (uint64_t i = 0; i < base::limits::second_source_fetches_max; ++i) bench.ask(40 + i, 1s);
   CHECK(bench.answers->empty());
   bench.ask(99, 1s);

@@ -157,6 +157,15 @@ def publish(t, good_key):
     bad(["--duration", "soon"], USAGE, "--duration")
     bad(["--profile", "ts-v9"], USAGE, "--profile", "ts-v9")
     bad(["--sign-damaged=no-idea"], USAGE, "--sign-damaged")
+    signing = ["--publish-manifests", "--key", good_key]
+    bad(["--second-source", "192.0.2.7:1"], USAGE, "--second-source", "--publish-manifests")
+    for address in ("nowhere", "192.0.2.7:0", "moqt://192.0.2.7:1#spki=12"):
+        bad([*signing, "--second-source", address], USAGE, "--second-source", address.split("#")[0])
+    bad([*signing, *["--second-source", "192.0.2.7:1"] * 9], USAGE, "--second-source", "8")
+    for value in ("x", "-1", "51"):
+        bad([*signing, "--repair-share-max", value], USAGE, "--repair-share-max")
+    for value in ("x", "0", "60001"):
+        bad([*signing, "--repair-wait-ms", value], USAGE, "--repair-wait-ms")
     bad(["--pace", "fast"], USAGE, "--pace")
     bad(["--pace", "-1"], USAGE, "--pace")
     bad(["--pace", "nan"], USAGE, "--pace")
