@@ -112,13 +112,20 @@ public:
     std::optional<signer_actor> signer, observer_actor observer) :
     chunker_actor::base(cfg), cutter_(config.cutter), sealer_config_(std::move(config.sealer)), edge_config_(config.edge),
     names_(std::move(config.names)), outlet_for_(std::move(config.outlet_for)), on_names_(std::move(config.on_names)),
-    repair_(std::move(config.repair)), observer_(std::move(observer)) {
+    repair_(std::move(config.repair)), observer_(std::move(observer)), holds_(config.cutter.hold), clock_wait_(config.clock_wait) {
     connect({std::move(config.cipher), std::move(publisher), std::move(signer)});
   }
 
   behavior_type make_behavior() override {
     return {
       [this](const ts_burst& burst) { return on(burst); },
+      [this](const clock_query&) { return clock_reading{newest_, synced_}; },
+      [this](const clock_offer& o) {
+        events_.clear();
+        const auto became = cutter_.adopt(o.reference, clock().now(), events_);
+        act_on_events();
+        return became;
+      },
       [this](status_atom) {
         uint64_t sealed = 0;
         for (const auto& o : outlets_) sealed += o->sealed();
@@ -147,10 +154,17 @@ private:
     const auto now = clock().now();
     events_.clear();
     if (burst.gap && began_) cutter_.source_gap(now, events_); // in front of the first byte nothing is missing
+    if (holds_ && !burst.data.empty()) {
+      if (!began_) hold_until_ = now + clock_wait_;
+      if (now >= hold_until_) {
+        holds_ = false;
+        cutter_.let_open();
+      }
+    }
     began_ = began_ || !burst.data.empty();
     if (!burst.data.empty()) cutter_.push(burst.data, now, events_);
     if (burst.end) cutter_.finish(now, events_);
-    for (const auto& event : events_) std::visit([this](const auto& e) { on_event(e); }, event);
+    act_on_events();
     if (names_ && cutter_.program_changes() != named_at_) learn_names();
     if (burst.end) {
       ended_ = true;
@@ -161,6 +175,10 @@ private:
     if (full()) waiting_.push_back(promise);
     else promise.deliver(edge_credit{});
     return promise;
+  }
+
+  void act_on_events() {
+    for (const auto& event : events_) std::visit([this](const auto& e) { on_event(e); }, event);
   }
 
   /// The tables changed: what the broadcast says of itself may be a better name than the stream was started under.
@@ -213,6 +231,8 @@ private:
 
   void on_event(const ts::chunk_opened& e) {
     first_pts_ = e.first_pts;
+    newest_ = e.index;
+    synced_ = e.synced;
     if (!e.certain) return;
     for (const auto& o : outlets_) o->put(this, o->seal().open(e.index, e.first_pts));
     // An outlet that came while a chunk was open gets nothing of it.
@@ -449,6 +469,11 @@ private:
   std::vector<ts::cut_event> events_;
   std::vector<caf::typed_response_promise<edge_credit>> waiting_;
   uint64_t first_pts_ = 0;
+  std::optional<uint64_t> newest_; ///< chunk that was opened
+  bool synced_ = false;
+  bool holds_ = false; ///< the first chunk, until
+  base::mono_time hold_until_{};
+  std::chrono::milliseconds clock_wait_;
   bool began_ = false;
   bool ended_ = false;  ///< the input is
   bool ending_ = false; ///< so are the outlets, once they have given all

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,11 +24,28 @@ struct chunker_status {
   uint64_t repairs_refused = 0;
 };
 
+/// Asks how far a chunker has counted.
+struct clock_query {};
+
+/// The answer.
+struct clock_reading {
+  std::optional<uint64_t> newest; ///< index of the chunk that it opened last; nothing before its first
+  bool synced = false;            ///< by broadcast time, or by others: without, its indices are its own
+};
+
+/// How others count the stream: whoever sends it believes them.
+struct clock_offer {
+  ts::clock_reference reference;
+};
+
 /// Cuts one program into canonical chunks and seals them: pieces go to the publisher as they are released, a summary of each
 /// chunk to the signer.
 using chunker_actor = caf::typed_actor<
   // A burst of TS packets in arrival order; the answer is the credit for the next burst.
   caf::replies_to<ts_burst>::with<edge_credit>,
+  caf::replies_to<clock_query>::with<clock_reading>,
+  // Counts on as they do if they are ahead.
+  caf::replies_to<clock_offer>::with<ts::adoption>,
   // Counters since start; never blocks the data path.
   caf::replies_to<status_atom>::with<chunker_status>>;
 
@@ -55,6 +73,8 @@ struct chunker_config {
   /// Makes the outlet of a stronger name that the broadcast gave the running stream: from its next chunk on the stream is published
   /// under both. Unset: under the one that it was started with. Errors are told, and change nothing.
   std::function<base::result<chunk_outlet>(caf::actor_system&, const identity::stream_id&)> outlet_for = {};
+  /// With cutter.hold: the first chunk waits so long for a clock_offer, from the first burst on.
+  std::chrono::milliseconds clock_wait{0};
   /// Told each time that the broadcast gave the stream further names: all of them, and the one under which it is published too.
   std::function<void(const identity::stream_names&, const std::optional<identity::stream_id>& second)> on_names = {};
   std::optional<repair_config> repair = {}; ///< unset: what is damaged here stays so
@@ -67,3 +87,7 @@ chunker_actor spawn_chunker(caf::actor_system& sys, chunker_config config, std::
 } // namespace ec::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::chunker_status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::clock_query)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::clock_reading)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::clock_offer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::ts::adoption)

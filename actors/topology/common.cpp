@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "base/limits.hpp"
 #include "identity/stream_id.hpp"
+#include "manifest/trust_file.hpp"
 
 namespace ec::actors {
 
@@ -39,6 +40,21 @@ base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>&
     peer.address = address.value();
     if (peer.address.pin) peer.verification = quic::client_verification::pinned(*peer.address.pin);
   }
+  return out;
+}
+
+base::result<manifest::trust_set> named_trust(const std::vector<std::string>& keys, const std::string& setting, const std::filesystem::path& file,
+  const std::string& stream_id) {
+  using base::fail;
+  manifest::trust_set out;
+  for (const auto& text : keys)
+    if (const auto added = out.add(text); !added) return fail(about_setting(added.error(), setting));
+  if (file.empty()) return out;
+  const auto read = manifest::load_trust_file(file.string());
+  if (!read) return fail(about_setting(read.error(), "--trust-file"));
+  if (const auto applied = manifest::apply(read.value(), stream_id, out); !applied) return fail(about_setting(applied.error(), "--trust-file"));
+  if (out.size() == 0)
+    return fail(base::errc::config, "no key in it counts for this stream: expected an entry whose \"streams\" is or begins " + stream_id, "--trust-file " + file.string());
   return out;
 }
 

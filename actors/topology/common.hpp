@@ -8,6 +8,7 @@
 #include "actors/report.hpp"
 #include "actors/session_link.hpp"
 #include "base/result.hpp"
+#include "manifest/trust_set.hpp"
 #include "moq/types.hpp"
 #include "object/cipher.hpp"
 
@@ -26,6 +27,11 @@ std::filesystem::path state_dir(const std::filesystem::path& configured);
 /// Peers by their addresses: known by their pins, else by a certificate authority of the system. Errors (config) name `setting`: more than
 /// `count_max`, or no address.
 base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>& addresses, size_t count_max, const std::string& setting);
+
+/// The keys that an operator trusts for a stream, one by one under `setting` and in a trust file; none if he names none. Errors (config)
+/// say which, and that a file has none for this stream.
+base::result<manifest::trust_set> named_trust(const std::vector<std::string>& keys, const std::string& setting, const std::filesystem::path& file,
+                                              const std::string& stream_id);
 
 /// The track namespace of a stream: the path elements of its id, which must be valid.
 moq::track_namespace namespace_of(const std::string& stream_id);

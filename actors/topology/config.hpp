@@ -30,6 +30,8 @@ struct publish_config {
   std::vector<std::string> second_source;       ///< other publishers of the stream: what is damaged here is asked of them before it is signed
   unsigned repair_share_max = 5;                ///< percent of a chunk's packets that may be taken on their word
   std::chrono::milliseconds repair_wait{2000};  ///< a damaged chunk is held back for no longer
+  std::vector<std::string> trust_signer;        ///< "ed25519:<hex>" of second sources' signers whose count of chunks is taken if it is ahead
+  std::filesystem::path trust_file;             ///< keys for each stream; adds to `trust_signer`
   double pace = 1.0;                            ///< of a file: 1 is real time, 0 as fast as the node can
   std::filesystem::path state_dir;              ///< certificate and signer state; empty: the default of this user
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept

@@ -1,5 +1,6 @@
 #include "actors/chunk_publisher.hpp"
 #include "actors/chunker.hpp"
+#include "actors/clock_keeper.hpp"
 #include "actors/manifest_publisher.hpp"
 #include "actors/second_source.hpp"
 #include "actors/signer.hpp"
@@ -35,6 +36,7 @@ struct publish_plan {
   std::optional<crypto::verifying_key> signer; ///< unset: nothing is signed
   std::vector<manifest::key_statement> statements; ///< about keys, genuine
   std::vector<session_peer> second_sources;
+  manifest::trust_set counts; ///< whose count of chunks is taken
   tuner::source_kind source = tuner::source_kind::file;
   bool live = false;                              ///< of the source: real time decides the pace
 };
@@ -120,6 +122,8 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   if (!config.second_source.empty() && !config.publish_manifests)
     return fail(errc::config, "who takes chunks from others says so in its manifests: --publish-manifests is off", "--second-source");
   EC_TRY(plan.second_sources, peers_of(config.second_source, base::limits::second_sources_max, "--second-source"));
+  if (config.second_source.empty() && !(config.trust_signer.empty() && config.trust_file.empty()))
+    return fail(errc::config, "nobody's count is heard: give --second-source too", config.trust_signer.empty() ? "--trust-file" : "--trust-signer");
   if (config.repair_share_max > base::limits::repair_share_percent_max)
     return fail(errc::config, "expected 0 to " + std::to_string(base::limits::repair_share_percent_max), "--repair-share-max");
   if (config.repair_wait.count() < 1 || static_cast<uint64_t>(config.repair_wait.count()) > base::limits::repair_wait_ms_max)
@@ -137,6 +141,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   plan.source = source.value()->facts().kind;
   EC_TRY(const auto named, name_stream({config.stream_id, config.profile, config.program, config.channel}, source.value()->facts(), on.ask_device));
   plan.stream_id = named.id.text();
+  EC_TRY(plan.counts, named_trust(config.trust_signer, "--trust-signer", config.trust_file, plan.stream_id));
   plan.naming = {std::string(name(named.rule)), named.reason, {}};
   for (const auto& alias : named.aliases) plan.naming.aliases.push_back(alias.text());
   plan.names.emplace(named.id, named.aliases);
@@ -223,10 +228,15 @@ private:
   }
 };
 
-/// Whoever else publishes the stream, asked for what is damaged here. They are dialled from the endpoint that serves.
-base::result<second_source_actor> spawn_second_sources(caf::actor_system& sys, const publish_plan& plan, const running_endpoint& endpoint, const observer_actor& observer) {
+/// How long the first chunk of a live stream waits for the count of those who are trusted.
+constexpr std::chrono::milliseconds clock_wait{2500};
+
+/// Whoever else publishes the stream, asked for what is damaged here; `listens` hears their manifests. They are dialled from the endpoint that
+/// serves.
+base::result<second_source_actor> spawn_second_sources(caf::actor_system& sys, const publish_plan& plan, const running_endpoint& endpoint,
+  manifest_listener_actor listens, const observer_actor& observer) {
   EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, *plan.network_secret));
-  second_source_config config{namespace_of(plan.stream_id), std::move(cipher), plan.config.profile, {}, {}};
+  second_source_config config{namespace_of(plan.stream_id), std::move(cipher), plan.config.profile, {}, {}, std::move(listens)};
   for (const auto& peer : plan.second_sources) config.addresses.push_back(peer.address.authority());
   config.link = [peers = plan.second_sources, on = plan.on, endpoint, observer](caf::actor_system& s, uint32_t source, session_sink_actor sink) {
     return spawn_session_link(s, source, peers[source], on, endpoint, std::move(sink), observer);
@@ -250,17 +260,26 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   if (plan.signer) sealer.publisher = plan.signer->to_string();
   chunker_config cutting{plan.cutter, std::move(named.cipher), sealer, edge, plan.names};
   if (announced) cutting.on_names = [announced](const auto& names, const auto& second) { announced->rename(names, second); };
+  std::optional<clock_keeper_actor> counts;
   if (!plan.second_sources.empty()) {
-    EC_TRY(auto others, spawn_second_sources(sys, plan, serving, observer));
+    counts = spawn_clock_keeper(sys, {.judge = manifest::verifier(plan.stream_id, plan.counts, manifest::live_rules()),
+      .agreement = {.duration_ticks = int64_t{plan.cutter.profile.duration_ms} * 90}, .wall = plan.on.wall}, observer);
+    keep(*counts);
+    EC_TRY(auto others, spawn_second_sources(sys, plan, serving, caf::actor_cast<manifest_listener_actor>(*counts), observer));
     keep(others);
     cutting.repair = repair_config{std::move(others), config.repair_share_max, config.repair_wait};
+    // A file waits for nobody: it would be over.
+    cutting.cutter.hold = plan.live && plan.counts.size() > 0;
+    cutting.clock_wait = clock_wait;
   }
   // Under an operator's own choice alone it is published. Of its outlets the chunker is the only holder.
   if (plan.naming.rule != name(naming_rule::explicit_id))
     cutting.outlet_for = [plan, edge, endpoint, state, observer](caf::actor_system& s, const identity::stream_id& id) {
       return spawn_outlet(s, plan, id.text(), edge, endpoint, state, observer, [](const auto&) {});
     };
+  const auto others = cutting.repair ? std::optional(cutting.repair->from) : std::nullopt;
   const auto chunker = spawn_chunker(sys, std::move(cutting), std::move(named.publisher), std::move(named.signer), observer);
+  if (counts) caf::anon_send(*counts, clock_parties{*others, chunker});
   keep(chunker);
 
   branch_spec tuner;

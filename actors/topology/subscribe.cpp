@@ -13,7 +13,6 @@
 #include "base/file.hpp"
 #include "hls/segment_writer.hpp"
 #include "identity/stream_id.hpp"
-#include "manifest/trust_file.hpp"
 #include "object/object_file_writer.hpp"
 #include "ts/chunk.hpp"
 
@@ -105,16 +104,8 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
   plan.profile = id.value().profile();
   plan.chunk_duration_ms = profile.value().duration_ms;
   EC_TRY(plan.network_secret, read_network_secret(config.network_secret_file));
+  EC_TRY(plan.trust, named_trust(config.trust, "--trust", config.trust_file, plan.stream_id));
   if (config.trust.empty() && config.trust_file.empty()) plan.trust = manifest::trust_set::first_use();
-  for (const auto& text : config.trust)
-    if (const auto added = plan.trust.add(text); !added) return fail(about_setting(added.error(), "--trust"));
-  if (!config.trust_file.empty()) {
-    const auto file = manifest::load_trust_file(config.trust_file.string());
-    if (!file) return fail(about_setting(file.error(), "--trust-file"));
-    if (const auto applied = manifest::apply(file.value(), plan.stream_id, plan.trust); !applied) return fail(about_setting(applied.error(), "--trust-file"));
-    if (plan.trust.size() == 0)
-      return fail(errc::config, "no key in it counts for this stream: expected an entry whose \"streams\" is or begins " + plan.stream_id, "--trust-file " + config.trust_file.string());
-  }
   const bool manifests = config.require_manifest || config.subscribe_manifests || !config.remote_manifests.empty();
   if (manifests) {
     const auto dir = state_dir(config.state_dir);

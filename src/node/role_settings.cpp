@@ -23,6 +23,8 @@ const std::vector<setting<actors::publish_config>>& publish_settings() {
     make_setting("second-source", "ADDR", "another publisher of this stream, asked for what was received damaged here before it is signed: moqt://host:port#spki=... or host:port; several may be given", &c::second_source),
     make_setting("repair-share-max", "PERCENT", "of a chunk's packets that may be taken on a second source's word, 0 to 50 (5)", &c::repair_share_max),
     make_setting("repair-wait-ms", "N", "how long a damaged chunk may wait for a second source before it is signed as damaged, 1 to 60000 (2000)", &c::repair_wait),
+    make_setting("trust-signer", "KEY", "ed25519:<hex> of a second source's signer: if its count of chunks is ahead, this node goes on with it; several may be given", &c::trust_signer),
+    make_setting("trust-file", "FILE", "JSON: which keys to trust for which streams; adds to --trust-signer", &c::trust_file),
     make_setting("pace", "X", "of a file: 1 is real time, 0 as fast as the node can (1)", &c::pace),
     make_setting("state-dir", "DIR", "where certificate and signer state are kept (~/.local/state/ec-node)", &c::state_dir),
     make_setting("tls-cert", "FILE", "certificate chain, PEM (default: a self-signed one, made and kept)", &c::tls_cert),

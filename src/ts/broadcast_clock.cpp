@@ -1,6 +1,8 @@
 #include "ts/broadcast_clock.hpp"
 
+#include <cstdint>
 #include <cstdlib>
+#include <utility>
 
 namespace ec::ts {
 namespace {
@@ -18,7 +20,7 @@ constexpr int64_t nearest_lift(int64_t t, uint64_t pts) {
 
 broadcast_clock::event broadcast_clock::on_pts(uint64_t pts, bool gap) {
   if (!have_pts_) {
-    have_pts_ = true;
+    have_pts_ = heard_ = true;
     last_pts_ = pts;
     last_t_ = static_cast<int64_t>(pts);
     return event::none;
@@ -26,7 +28,8 @@ broadcast_clock::event broadcast_clock::on_pts(uint64_t pts, bool gap) {
   const int64_t step = pts_step(last_pts_, pts);
   const int64_t before = last_t_;
   last_pts_ = pts;
-  const bool jump = step < -backward_max || (!gap && step >= quantum);
+  // Others may be ahead of this node's input: what was adopted before its first PTS is no jump back.
+  const bool jump = step < -(std::exchange(heard_, true) ? backward_max : lead_max) || (!gap && step >= quantum);
   if (!jump) {
     last_t_ += step;
     return event::none;
@@ -46,7 +49,7 @@ broadcast_clock::event broadcast_clock::on_pts(uint64_t pts, bool gap) {
 
 broadcast_clock::event broadcast_clock::on_broadcast_time(int64_t unix_ms, uint64_t pts) {
   if (!have_pts_) {
-    have_pts_ = true;
+    have_pts_ = heard_ = true;
     last_pts_ = pts;
     last_t_ = static_cast<int64_t>(pts);
   }
@@ -86,13 +89,20 @@ broadcast_clock::event broadcast_clock::on_broadcast_time(int64_t unix_ms, uint6
   return event::jumped;
 }
 
-broadcast_clock::event broadcast_clock::adopt(uint64_t index, uint64_t pts, int64_t duration_ticks) {
-  if (duration_ticks <= 0) return event::none;
+std::optional<int64_t> broadcast_clock::lift_of(uint64_t index, uint64_t pts, int64_t duration_ticks) {
+  // Nobody's count is so great: it comes from another node, and is bounded before it is multiplied.
+  if (duration_ticks <= 0 || pts >= static_cast<uint64_t>(pts_wrap) || index > static_cast<uint64_t>(INT64_MAX / 4 / duration_ticks)) return std::nullopt;
   // T of that chunk's first PTS lies in [index, index + 1) * duration.
   const int64_t low = static_cast<int64_t>(index) * duration_ticks;
   const int64_t n = floor_div(low - static_cast<int64_t>(pts) + quantum - 1, quantum);
   const int64_t t = static_cast<int64_t>(pts) + n * quantum;
-  if (t - low >= duration_ticks) return event::none; // not a chunk of this clock
+  return t - low >= duration_ticks ? std::nullopt : std::optional(t);
+}
+
+broadcast_clock::event broadcast_clock::adopt(uint64_t index, uint64_t pts, int64_t duration_ticks) {
+  const auto lifted = lift_of(index, pts, duration_ticks);
+  if (!lifted) return event::none; // not a chunk of this clock
+  const int64_t t = *lifted;
   if (!have_pts_) {
     have_pts_ = true;
     last_pts_ = pts;

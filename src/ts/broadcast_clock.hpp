@@ -16,6 +16,8 @@ public:
   static constexpr int64_t quantum = int64_t{1} << 28;
   /// A PTS further back than this is a jump of the station's clock; less is reordering or a splice.
   static constexpr int64_t backward_max = pts_hz / 2;
+  /// The input of another node may be so far ahead of this one's.
+  static constexpr int64_t lead_max = 120 * pts_hz;
   /// The broadcast's time may move this far against T before the node believes that it missed a jump.
   static constexpr int64_t drift_max = 120 * pts_hz;
 
@@ -35,6 +37,9 @@ public:
   /// A reading of STT, TDT or TOT, and the PTS that the stream had reached when it came. Under a kept lift a reading that
   /// steps is told, and changes nothing.
   event on_broadcast_time(int64_t unix_ms, uint64_t pts);
+  /// T of `pts`, the first PTS of chunk `index`, chunks lasting `duration_ticks`: what that chunk says of the lift. Nothing if it is no chunk of
+  /// this clock, whatever the lift.
+  static std::optional<int64_t> lift_of(uint64_t index, uint64_t pts, int64_t duration_ticks);
   /// Takes the lift from a chunk of the stream as others publish it: `index` began with `pts`, chunks last `duration`. Of two
   /// lifts of one stream the greater is kept: ids never fall, and no signer signs an epoch twice. A clock without broadcast time takes any.
   event adopt(uint64_t index, uint64_t pts, int64_t duration_ticks);
@@ -55,7 +60,8 @@ private:
 
   bool locked_ = false;
   bool synced_ = false;
-  bool have_pts_ = false;
+  bool have_pts_ = false; ///< last_pts_ is set
+  bool heard_ = false;    ///< by the stream's own PTS
   uint32_t era_ = 0;
   uint64_t last_pts_ = 0;
   int64_t last_t_ = 0; ///< T of last_pts_

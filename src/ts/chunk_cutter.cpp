@@ -275,6 +275,7 @@ struct chunk_cutter::state {
 
   /// True once indices can be given.
   bool clock_ready() {
+    if (config.hold) return false;
     if (clock.locked()) return true;
     if (config.require_broadcast_time) return false;
     const uint32_t wait = packets_of[0x1ffb] > 0 && config.time_wait_ms > 0 ? config.psip_wait_ms : config.time_wait_ms;
@@ -543,12 +544,19 @@ void chunk_cutter::finish(base::mono_time now, std::vector<cut_event>& out) {
   s_->abandon(damage::end_of_input);
 }
 
-bool chunk_cutter::adopt(const clock_reference& reference, base::mono_time now, std::vector<cut_event>& out) {
+adoption chunk_cutter::adopt(const clock_reference& reference, base::mono_time now, std::vector<cut_event>& out) {
   s_->now = now;
   s_->out = &out;
+  if (!broadcast_clock::lift_of(reference.index, reference.first_pts, s_->duration_ticks)) return adoption::refused;
   const auto e = s_->clock.adopt(reference.index, reference.first_pts, s_->duration_ticks);
   s_->on_clock(e);
-  return s_->clock.synced() && floor_div(s_->clock.lift(reference.first_pts), s_->duration_ticks) == static_cast<int64_t>(reference.index);
+  s_->config.hold = false;
+  if (floor_div(s_->clock.lift(reference.first_pts), s_->duration_ticks) != static_cast<int64_t>(reference.index)) return adoption::behind;
+  return e == broadcast_clock::event::none ? adoption::same : adoption::taken;
+}
+
+void chunk_cutter::let_open() {
+  s_->config.hold = false;
 }
 
 const cutter_counters& chunk_cutter::counters() const {

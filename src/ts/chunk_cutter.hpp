@@ -22,6 +22,14 @@ struct clock_reference {
   uint64_t first_pts = 0; ///< raw, 33 bits
 };
 
+/// What became of a count that others have.
+enum class adoption {
+  same,    ///< it is this node's
+  taken,   ///< this node's was behind it, or was none yet: what was open is damaged, and a new era begins
+  behind,  ///< this node's is greater, and stays: the others go up
+  refused, ///< it fits no lift of this clock: of another stream or profile, or false
+};
+
 struct cutter_config {
   chunk_profile profile;
   program_choice program;
@@ -33,6 +41,8 @@ struct cutter_config {
   uint32_t psip_wait_ms = 5000;
   /// Known before start, from a manifest or an announcement.
   std::optional<clock_reference> clock;
+  /// Opens no chunk before a reference is adopted or let_open() is called: somebody may be about to say how the stream is counted.
+  bool hold = false;
   size_t chunk_bytes_max = base::limits::chunk_bytes_max;
 };
 
@@ -78,10 +88,11 @@ public:
   void source_gap(base::mono_time now, std::vector<cut_event>& out);
   /// End of input. The open chunk cannot be known whole: it ends damaged.
   void finish(base::mono_time now, std::vector<cut_event>& out);
-  /// Takes the stream's own count from a chunk that others publish, if it is ahead of this node's: then what is open is damaged
-  /// and a new era begins. False if this node's count is not the reference's afterwards: it is behind (the others go up), or no
-  /// chunk of this clock and profile.
-  bool adopt(const clock_reference& reference, base::mono_time now, std::vector<cut_event>& out);
+  /// Takes the stream's own count from a chunk that others publish, if it is ahead of this node's. Ends a hold, unless it is refused.
+  adoption adopt(const clock_reference& reference, base::mono_time now, std::vector<cut_event>& out);
+
+  /// Ends a hold.
+  void let_open();
 
   const cutter_counters& counters() const;
   const program_facts& program() const;

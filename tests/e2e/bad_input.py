@@ -166,6 +166,12 @@ def publish(t, good_key):
         bad([*signing, "--repair-share-max", value], USAGE, "--repair-share-max")
     for value in ("x", "0", "60001"):
         bad([*signing, "--repair-wait-ms", value], USAGE, "--repair-wait-ms")
+    second = [*signing, "--second-source", "192.0.2.7:1"]
+    for key in ("ed25519:12", "nonsense"):
+        bad([*second, "--trust-signer", key], USAGE, "--trust-signer")
+    bad([*signing, "--trust-signer", "ed25519:" + "00" * 32], USAGE, "--trust-signer", "--second-source")
+    bad([*signing, "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "--second-source")
+    bad([*second, "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "/nowhere.json")
     bad(["--pace", "fast"], USAGE, "--pace")
     bad(["--pace", "-1"], USAGE, "--pace")
     bad(["--pace", "nan"], USAGE, "--pace")

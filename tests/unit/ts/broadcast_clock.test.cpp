@@ -153,6 +153,29 @@ TEST_CASE("without broadcast time the PTS itself counts, wraps included") {
   CHECK_FALSE(clock.synced());
 }
 
+TEST_CASE("who adopts before the first PTS of an input that lags behind the others has their count, and no jump") {
+  const station s{12'345'678};
+  const int64_t duration = 2 * second;
+  for (const int64_t lag : {0, 300, 2'000, 30'000, 100'000}) {
+    broadcast_clock clock;
+    const uint64_t theirs = s.pts(200'000), ours = s.pts(200'000 - lag);
+    const auto index = static_cast<uint64_t>((static_cast<int64_t>(theirs) + 50'000 * broadcast_clock::quantum) / duration);
+    CHECK(clock.adopt(index, theirs, duration) == broadcast_clock::event::locked);
+    CHECK(clock.on_pts(ours) == broadcast_clock::event::none);
+    CHECK(clock.era() == 0);
+    CHECK(clock.lift(theirs) == static_cast<int64_t>(theirs) + 50'000 * broadcast_clock::quantum);
+    // From then on a step back is a jump again.
+    CHECK(clock.on_pts(ours - second) == broadcast_clock::event::jumped);
+  }
+}
+
+TEST_CASE("an index from elsewhere that is beyond every count is no chunk of the clock") {
+  CHECK_FALSE(broadcast_clock::lift_of(uint64_t{1} << 62, 0, 2 * second).has_value());
+  CHECK_FALSE(broadcast_clock::lift_of(~uint64_t{0}, 0, 2 * second).has_value());
+  CHECK_FALSE(broadcast_clock::lift_of(5, ~uint64_t{0}, 2 * second).has_value());
+  CHECK_FALSE(broadcast_clock::lift_of(5, 0, 0).has_value());
+}
+
 TEST_CASE("every order of meeting ends with one count, the greatest, and no count ever falls") {
   // Groups of nodes that locked apart meet pairwise in any order; each tells the other of its count.
   std::mt19937_64 rng(8);
