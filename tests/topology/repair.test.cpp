@@ -9,11 +9,15 @@ using namespace ec;
 
 namespace {
 
+/// Slower than other topologies are: under sanitizers two nodes that cut and seal keep no faster pace, and one that falls behind the other asks for what
+/// is there no more.
+constexpr double pace = 2;
+
 /// A second tuner of the bench's station, with a weak signal: two of five chunks miss a packet.
 std::unique_ptr<tuner::simulator> weak_tuner() {
   tuner::simulator_config device;
   device.listen = "127.0.0.1:0";
-  device.speed = test::broadcast_speed;
+  device.speed = pace;
   tuner::simulated_channel channel;
   channel.name = "KECT-DT";
   const auto made = test::small_broadcast();
@@ -25,16 +29,10 @@ std::unique_ptr<tuner::simulator> weak_tuner() {
   return std::move(started).value();
 }
 
-std::set<int64_t> chunks(const std::vector<actors::report>& reports) {
-  std::set<int64_t> out;
-  for (const auto& r : reports) out.insert(test::int_of(r, "chunk"));
-  return out;
-}
-
 } // namespace
 
 TEST_CASE("a leader signs as whole what it received damaged and its second source has, and a subscriber of it alone sees that") {
-  test::topology_bench bench;
+  test::topology_bench bench(pace);
   const auto weak = weak_tuner();
   const auto strong = bench.leader(bench.publish("strong"));
   REQUIRE_MESSAGE(strong->log().wait("signed"), strong->log().text());
@@ -47,19 +45,19 @@ TEST_CASE("a leader signs as whole what it received damaged and its second sourc
   wanted.patience = std::chrono::seconds(20);
   const auto subscriber = bench.subscriber(wanted);
 
-  REQUIRE_MESSAGE(leader->log().wait("chunk-repaired", 3), leader->log().text());
-  const auto third = test::int_of(leader->log().all("chunk-repaired").at(2), "chunk");
-  REQUIRE_MESSAGE(subscriber->log().wait([&](const auto& r) { return r.event == "chunk" && test::int_of(r, "chunk") >= third; }), subscriber->log().text());
-  const auto repaired = chunks(leader->log().all("chunk-repaired"));
-  size_t shown = 0;
+  const auto shows_repaired = [](const actors::report& r) { return r.event == "chunk" && test::int_of(r, "repaired_of") > 0; };
+  REQUIRE_MESSAGE(subscriber->log().wait(shows_repaired), leader->log().text());
   for (const auto& c : subscriber->log().all("chunk")) {
+    const auto index = test::int_of(c, "chunk");
+    const auto repaired = [&](const actors::report& r) { return r.event == "chunk-repaired" && test::int_of(r, "chunk") == index; };
     CHECK(test::flag_of(c, "verified"));
-    CHECK((test::int_of(c, "repaired_of") > 0) == repaired.contains(test::int_of(c, "chunk")));
-    if (!repaired.contains(test::int_of(c, "chunk"))) continue;
-    ++shown;
-    CHECK_FALSE(test::flag_of(c, "damaged"));
+    if (shows_repaired(c)) {
+      CHECK(leader->log().wait(repaired));
+      CHECK_FALSE(test::flag_of(c, "damaged"));
+    } else {
+      CHECK(leader->log().count(repaired) == 0);
+    }
   }
-  CHECK(shown >= 1); // those before the subscriber came may be gone
   CHECK(leader->log().count([](const auto& r) { return r.event == "copy-refused" && test::text_of(r, "reason") != "boundary"; }) == 0);
   subscriber->stop();
   CHECK(subscriber->ended());
@@ -68,7 +66,7 @@ TEST_CASE("a leader signs as whole what it received damaged and its second sourc
 }
 
 TEST_CASE("a leader whose second source is not there signs what it has, damaged, and in order") {
-  test::topology_bench bench;
+  test::topology_bench bench(pace);
   const auto weak = weak_tuner();
   auto alone = bench.publish("weak");
   alone.input = "http://" + weak->address() + "/auto/v5.1";
