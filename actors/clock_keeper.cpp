@@ -28,6 +28,8 @@ public:
   }
 
   void on_exit() override {
+    // Where nothing is repaired nobody else ends them.
+    if (with_) anon_send(with_->sources, stop_atom::value);
     with_.reset();
     observer_ = nullptr;
     wall_ = nullptr;

@@ -15,6 +15,10 @@ inline moq::full_track_name control_track() {
   return {{{"every.channel"}}, "control/v1"};
 }
 
+/// Sessions that carry announcements alone may be quiet for so long: their peers say theirs again each third of their time, and a node pays for
+/// each PING for months.
+constexpr std::chrono::seconds control_keep_alive{5};
+
 /// Listens to the announcements of peers, for a carrier: on each session that is up a subscription to what the peer says of streams, asked for
 /// again for as long as the peer does not offer it.
 template <class Self>

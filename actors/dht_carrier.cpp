@@ -230,6 +230,7 @@ private:
     session_dial dial{.address = where.value(), .peer = at.value()};
     // The network names no key. What is taken from here proves itself, and brings the pin by which the stream is fetched.
     dial.verification = quic::client_verification::insecure();
+    dial.keep_alive = control_keep_alive;
     dial.source = next_link_++;
     auto self = caf::actor_cast<session_sink_actor>(this);
     links_[dial.source] = {address, config_.dial ? config_.dial(system(), dial, self) : caf::actor_cast<caf::actor>(spawn_session(system(), config_.endpoint, dial, self))};

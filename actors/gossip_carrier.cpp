@@ -40,6 +40,7 @@ public:
     const auto self = caf::actor_cast<session_sink_actor>(this);
     for (uint32_t i = 0; i < config_.peers.size(); ++i) {
       // Who is dialled may ask in turn, in the same session: a node that nobody can dial is heard so.
+      config_.peers[i].keep_alive = control_keep_alive;
       if (config_.offer) config_.peers[i].offer = control_track().ns;
       links_.push_back(spawn_session_link(system(), i, config_.peers[i], config_.on, config_.endpoint, self, observer_));
     }

@@ -32,8 +32,12 @@ public:
   behavior_type make_behavior() override {
     core_->watch(*link_);
     auto dialled = core_->quic().connect(dial_.peer, dial_.address.host, dial_.verification, {"moqt-18"}, *link_, core_->loop().now());
-    if (dialled) link_->attach(*dialled.value());
-    else end(dialled.error().message());
+    if (dialled) {
+      if (dial_.keep_alive) dialled.value()->set_keep_alive(*dial_.keep_alive);
+      link_->attach(*dialled.value());
+    } else {
+      end(dialled.error().message());
+    }
     return {
       [this](const subscribe_request& r) { return ask(link_->session(), r); },
       [this](const fetch_request& r) { return ask(link_->session(), r); },

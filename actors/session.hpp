@@ -14,6 +14,7 @@ struct session_dial {
   quic::socket_address peer; ///< `address`, looked up
   quic::client_verification verification;
   std::optional<moq::track_namespace> offer{}; ///< told to the peer, which may then ask for what the endpoint publishes; unset: it may not
+  std::optional<base::mono_duration> keep_alive{}; ///< quic::connection::set_keep_alive; unset: as the endpoint's other connections
   edge_config edge{.window = 64, .waiting = 256, .policy = edge_policy::lossless};
 };
 

@@ -16,6 +16,7 @@ caf::actor spawn_session_link(caf::actor_system& sys, uint32_t source, const ses
     dial.peer = found.front();
     dial.verification = peer.verification;
     dial.offer = peer.offer;
+    dial.keep_alive = peer.keep_alive;
     return std::vector{caf::actor_cast<caf::actor>(spawn_session(s, endpoint, std::move(dial), sink))};
   };
   return caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(link), observer, on.blocking));

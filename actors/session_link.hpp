@@ -13,6 +13,7 @@ struct session_peer {
   quic::endpoint_address address;
   quic::client_verification verification;
   std::optional<moq::track_namespace> offer{}; ///< of the endpoint's tracks: the peer may ask for them too
+  std::optional<base::mono_duration> keep_alive{}; ///< unset: as the endpoint's other connections
 };
 
 /// A session that is dialled again whenever it ends, its peer's name looked up anew: a supervisor. Its events go to `sink` under `source`.

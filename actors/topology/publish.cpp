@@ -119,10 +119,12 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())
     return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
-  if (!config.second_source.empty() && !config.publish_manifests)
-    return fail(errc::config, "who takes chunks from others says so in its manifests: --publish-manifests is off", "--second-source");
+  const bool believes = !config.trust_signer.empty() || !config.trust_file.empty();
+  if (!config.second_source.empty() && !config.publish_manifests && !believes)
+    return fail(errc::config, "who takes chunks from others says so in its manifests: --publish-manifests is off. Only to count as others do, name with "
+      "--trust-signer whom to believe", "--second-source");
   EC_TRY(plan.second_sources, peers_of(config.second_source, base::limits::second_sources_max, "--second-source"));
-  if (config.second_source.empty() && !(config.trust_signer.empty() && config.trust_file.empty()))
+  if (config.second_source.empty() && believes)
     return fail(errc::config, "nobody's count is heard: give --second-source too", config.trust_signer.empty() ? "--trust-file" : "--trust-signer");
   if (config.repair_share_max > base::limits::repair_share_percent_max)
     return fail(errc::config, "expected 0 to " + std::to_string(base::limits::repair_share_percent_max), "--repair-share-max");
@@ -261,13 +263,14 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   chunker_config cutting{plan.cutter, std::move(named.cipher), sealer, edge, plan.names};
   if (announced) cutting.on_names = [announced](const auto& names, const auto& second) { announced->rename(names, second); };
   std::optional<clock_keeper_actor> counts;
+  std::optional<second_source_actor> others;
   if (!plan.second_sources.empty()) {
     counts = spawn_clock_keeper(sys, {.judge = manifest::verifier(plan.stream_id, plan.counts, manifest::live_rules()),
       .agreement = {.duration_ticks = int64_t{plan.cutter.profile.duration_ms} * 90}, .wall = plan.on.wall}, observer);
     keep(*counts);
-    EC_TRY(auto others, spawn_second_sources(sys, plan, serving, caf::actor_cast<manifest_listener_actor>(*counts), observer));
-    keep(others);
-    cutting.repair = repair_config{std::move(others), config.repair_share_max, config.repair_wait};
+    EC_TRY(others, spawn_second_sources(sys, plan, serving, caf::actor_cast<manifest_listener_actor>(*counts), observer));
+    keep(*others);
+    if (plan.signer) cutting.repair = repair_config{*others, config.repair_share_max, config.repair_wait}; // who takes from others signs that it did
     // A file waits for nobody: it would be over.
     cutting.cutter.hold = plan.live && plan.counts.size() > 0;
     cutting.clock_wait = clock_wait;
@@ -277,7 +280,6 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
     cutting.outlet_for = [plan, edge, endpoint, state, observer](caf::actor_system& s, const identity::stream_id& id) {
       return spawn_outlet(s, plan, id.text(), edge, endpoint, state, observer, [](const auto&) {});
     };
-  const auto others = cutting.repair ? std::optional(cutting.repair->from) : std::nullopt;
   const auto chunker = spawn_chunker(sys, std::move(cutting), std::move(named.publisher), std::move(named.signer), observer);
   if (counts) caf::anon_send(*counts, clock_parties{*others, chunker});
   keep(chunker);

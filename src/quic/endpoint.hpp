@@ -187,6 +187,9 @@ public:
   virtual bool send_datagram(base::bytes data) = 0;
   /// Largest datagram that the peer and the path take now; 0: none.
   virtual size_t datagram_bytes_max() const = 0;
+  /// How long it may be quiet before it sends a PING, in place of what the endpoint's configuration says; zero: never. For one that carries
+  /// little and may notice late that its peer is gone. Counts from the next packet on.
+  virtual void set_keep_alive(base::mono_duration quiet) = 0;
   /// Ends the connection [RFC 9000 10.2]; unsent bytes are dropped. `on_closed` follows from the loop.
   virtual void close(uint64_t app_code, std::string_view reason) = 0;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A station restarts its encoder ten minutes back. One leader saw it; another is started after it and, left alone, would count one quantum of the
 broadcast clock less. It has the first one as a second source, and believes its signer: from its first chunk on it counts as that one does.
-A third one believes nobody: it counts otherwise, and says so.
+A third one believes nobody: it counts otherwise, and says so. A publisher that signs nothing counts as it is told, too.
 
 usage: clock_adopted.py EC_NODE
 """
@@ -30,11 +30,14 @@ def main():
         m.wait_for("chunks after it", lambda: len(whole("first")) > begun + 1)
         leader("late", "--second-source", first, "--trust-signer", keys["first"])
         leader("alone", "--second-source", first)
+        m.publisher("unsigned", tuner, "--second-source", first, "--trust-signer", keys["first"], "--json")
         told = m.wait_for("the count is taken", lambda: events("late", "clock-adopted"))[0]
         check(told["signer"] == keys["first"], "who came after the restart counts on as the one that it believes")
         m.wait_for("the same chunks", lambda: len(set(whole("late")) & set(whole("first"))) >= 3)
         check(True, "both have the same chunks under the same numbers")
         check(whole("late") == sorted(set(whole("late"))) and not events("late", "not-signed"), "and no number was given twice")
+        m.wait_for("the same chunks, unsigned", lambda: len(set(whole("unsigned")) & set(whole("first"))) >= 2)
+        check(bool(events("unsigned", "clock-adopted")), "who signs nothing counts so too")
         other = m.wait_for("the difference is told", lambda: events("alone", "clock-differs"))[0]
         check(other["signer"] == keys["first"] and not other["trusted"] and other["theirs"] > other["chunk"], f"who believes nobody says so: {other['chunk']} here, {other['theirs']} there")
         check(not set(whole("alone")) & set(whole("first")) and not events("alone", "clock-adopted"), "and keeps its own count")

@@ -126,11 +126,12 @@ void sim_connection::watch() {
 }
 
 void sim_connection::keep_alive() {
-  if (at_.config_.keep_alive.count() == 0) return;
-  at_.net_.world_.after(at_.config_.keep_alive, [this, alive = alive_] {
+  const auto quiet = quiet_.value_or(at_.config_.keep_alive);
+  if (quiet.count() == 0) return;
+  at_.net_.world_.after(quiet, [this, alive = alive_, quiet] {
     if (!*alive || closing_) return;
     // Who hears something acknowledges it, and needs no PING.
-    if (connected_ && at_.net_.world_.now() - heard_at_ >= at_.config_.keep_alive) send({.what = packet::kind::ping});
+    if (connected_ && at_.net_.world_.now() - heard_at_ >= quiet) send({.what = packet::kind::ping});
     keep_alive();
   });
 }

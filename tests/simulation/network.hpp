@@ -99,6 +99,7 @@ public:
   void consumed(uint64_t, uint64_t) override {}
   bool send_datagram(base::bytes) override { return false; }
   size_t datagram_bytes_max() const override { return 0; }
+  void set_keep_alive(base::mono_duration quiet) override { quiet_ = quiet; }
   void close(uint64_t app_code, std::string_view reason) override;
   bool server() const override { return side_ == 1; }
   bool connected() const override { return connected_ && !closing_; }
@@ -139,6 +140,7 @@ private:
   void end(quic::close_reason why);
 
   sim_endpoint& at_;
+  std::optional<base::mono_duration> quiet_; ///< before a PING, in place of the endpoint's
   std::shared_ptr<network::wire> wire_;
   unsigned side_;
   quic::connection_events* events_;

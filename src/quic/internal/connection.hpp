@@ -96,6 +96,7 @@ public:
   void consumed(uint64_t id, uint64_t bytes) override;
   bool send_datagram(base::bytes data) override;
   size_t datagram_bytes_max() const override;
+  void set_keep_alive(base::mono_duration quiet) override;
   void close(uint64_t app_code, std::string_view reason) override;
   bool server() const override { return server_; }
   bool connected() const override { return state_ == state::open; }
@@ -202,6 +203,7 @@ private:
   size_t bytes_in_flight() const;
   bool outstanding() const { return unacked_ > 0 || fins_ > 0 || control_; }
   void rearm(base::mono_time now, ngtcp2_tstamp expiry);
+  void apply_keep_alive();
   step fail(int code);
   step end(close_reason::kind what, uint64_t code, std::string text);
   std::string answer_text(const char* outcome) const;
@@ -209,6 +211,7 @@ private:
   connection_host& host_;
   const bool server_;
   state state_ = state::handshaking;
+  std::optional<base::mono_duration> keep_alive_; ///< in place of the endpoint's
   ngtcp2_conn* conn_ = nullptr;
   ngtcp2_crypto_conn_ref ref_{};
   std::unique_ptr<tls_session> tls_;

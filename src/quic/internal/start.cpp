@@ -13,13 +13,11 @@ using base::result;
 struct connection_impl::callbacks {
   static connection_impl& self(void* user) { return *static_cast<connection_impl*>(user); }
 
-  static int handshake_completed(ngtcp2_conn* conn, void* user) {
+  static int handshake_completed(ngtcp2_conn*, void* user) {
     auto& c = self(user);
     c.state_ = state::open;
     c.fresh_ = true;
-    const auto& config = c.host_.config();
-    const auto keep_alive = ngtcp2_conn_is_server(conn) != 0 ? config.accepted_keep_alive : config.keep_alive;
-    if (keep_alive.count() > 0) ngtcp2_conn_set_keep_alive_timeout(conn, static_cast<ngtcp2_duration>(keep_alive.count()));
+    c.apply_keep_alive();
     c.host_.handshake_done(c);
     c.push({event::kind::connected, 0, 0, false, {}});
     return 0;
@@ -277,6 +275,17 @@ result<void> connection_impl::start_client(const client_start& start, base::mono
   tls_ = std::move(tls.value());
   ngtcp2_conn_set_tls_native_handle(conn_, tls_->raw());
   return base::ok();
+}
+
+void connection_impl::set_keep_alive(base::mono_duration quiet) {
+  keep_alive_ = quiet;
+  if (connected()) apply_keep_alive();
+}
+
+void connection_impl::apply_keep_alive() {
+  const auto& config = host_.config();
+  const auto quiet = keep_alive_.value_or(server() ? config.accepted_keep_alive : config.keep_alive);
+  ngtcp2_conn_set_keep_alive_timeout(conn_, quiet.count() > 0 ? static_cast<ngtcp2_duration>(quiet.count()) : UINT64_MAX);
 }
 
 } // namespace ec::quic::internal

@@ -55,6 +55,29 @@ TEST_CASE("keep-alive holds an idle connection open") {
   CHECK(p.server->connections() == 1);
 }
 
+TEST_CASE("a connection that may be quiet for longer sends fewer PINGs, and is held open all the same") {
+  const auto datagrams_in_a_minute = [](std::optional<base::mono_duration> quiet, bool before_connected) {
+    pair p;
+    if (quiet && before_connected) {
+      p.dial(p.mine, p.pin());
+      p.mine.c->set_keep_alive(*quiet);
+      REQUIRE(p.net.run([&] { return p.mine.connected; }));
+    } else {
+      p.connect();
+      if (quiet) p.mine.c->set_keep_alive(*quiet);
+    }
+    p.net.run([] { return false; }, 5s); // what the handshake leaves behind
+    const auto from = p.net.datagrams;
+    p.net.run([] { return false; }, 60s);
+    CHECK_FALSE(p.mine.closed);
+    CHECK(p.server->connections() == 1);
+    return p.net.datagrams - from;
+  };
+  CHECK(datagrams_in_a_minute({}, false) > 300);
+  CHECK(datagrams_in_a_minute(5s, false) < 40);
+  CHECK(datagrams_in_a_minute(5s, true) < 40);
+}
+
 TEST_CASE("a peer that vanished is noticed after the idle timeout, on both sides") {
   quic::endpoint_config brief;
   brief.idle_timeout = 2s;
