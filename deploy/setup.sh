@@ -30,7 +30,7 @@ as_root() {
 packages=(
   g++ pkg-config meson ninja-build python3 ca-certificates
   libcaf-dev libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev nettle-dev libblake3-dev
-  rapidjson-dev libboost-dev libboost-program-options-dev libdvbpsi-dev libcurl4-openssl-dev libmicrohttpd-dev libspdlog-dev libhdhomerun-dev libtorrent-rasterbar-dev
+  rapidjson-dev libboost-dev libboost-program-options-dev libdvbpsi-dev libcurl4-openssl-dev libmicrohttpd-dev libspdlog-dev libhdhomerun-dev libtorrent-rasterbar-dev libavahi-core-dev
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev
   doctest-dev libbenchmark-dev ffmpeg
 )

@@ -7,8 +7,10 @@
 #include "actors/dht_carrier.hpp"
 #include "actors/directory_carrier.hpp"
 #include "actors/gossip_carrier.hpp"
+#include "actors/mdns_carrier.hpp"
 #include "actors/topology/common.hpp"
 #include "base/file.hpp"
+#include "base/hex.hpp"
 #include "base/limits.hpp"
 #include "base/limits_carriers.hpp"
 #include "crypto/digest.hpp"
@@ -84,8 +86,8 @@ base::result<std::optional<discovery::dht_config>> dht_choice(const dht_wishes& 
 base::result<discovery_actor> start_discovery(caf::actor_system& sys, const discovery_wishes& wishes, std::shared_ptr<const crypto::signing_key> key,
   observer_actor observer, const machine& on) {
   EC_TRY(auto dht, dht_choice(wishes.dht));
-  if (wishes.directories.empty() && wishes.gossip.empty() && !wishes.offer && !dht)
-    return fail(errc::config, "needed: where do announcements come from? Or --gossip, --dht", "--directory");
+  if (wishes.directories.empty() && wishes.gossip.empty() && !wishes.offer && !dht && !wishes.mdns)
+    return fail(errc::config, "needed: where do announcements come from? Or --gossip, --dht, --mdns", "--directory");
   if (wishes.directories.size() > limits::directories_max)
     return fail(errc::config, "at most " + std::to_string(limits::directories_max) + " may be given", "--directory");
   EC_TRY(const auto token, read_directory_token(wishes.directory_token_file, "--directory-token-file"));
@@ -110,6 +112,11 @@ base::result<discovery_actor> start_discovery(caf::actor_system& sys, const disc
   if (wishes.endpoint && dht) {
     auto file = wishes.dht_state_dir.empty() ? std::filesystem::path{} : wishes.dht_state_dir / "dht.state";
     config.carriers.push_back(dht_carrier({.endpoint = *wishes.endpoint, .network = *std::move(dht), .state_file = std::move(file), .on = on}, observer));
+  }
+  if (wishes.endpoint && wishes.mdns) {
+    discovery::mdns_config network{"looks", 0, {}};
+    if (wishes.offer && wishes.spki) network = {base::to_hex(*wishes.spki).substr(0, 16), wishes.endpoint->local.port(), *wishes.spki};
+    config.carriers.push_back(mdns_carrier({.endpoint = *wishes.endpoint, .network = std::move(network), .on = on}, observer));
   }
   return spawn_discovery(sys, std::move(config), std::move(observer));
 }

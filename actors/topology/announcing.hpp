@@ -48,6 +48,8 @@ struct discovery_wishes {
   std::chrono::milliseconds ttl{60'000};     ///< of own announcements
   bool pass_on = false;                      ///< to directories, what was heard elsewhere
   bool tell_all = false;
+  bool mdns = false;                         ///< the nodes of the local network are listened to; one that offers is found by them
+  std::optional<quic::spki_digest> spki;     ///< of the endpoint, if it listens
   dht_wishes dht;
   std::filesystem::path dht_state_dir;       ///< the routing table of the public DHT is kept here; empty: nowhere
   std::vector<std::string> wanted;           ///< streams that carriers look for, beside those that are watched

@@ -41,6 +41,7 @@ struct publish_config {
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::filesystem::path directory_token_file;   ///< what they want of who posts
   std::vector<std::string> gossip;              ///< peers whose announcements are taken and passed on
+  bool mdns = false;                            ///< is found by the nodes of the local network, and listens to them
   bool dht = false;                             ///< announces in the mainline DHT
   std::vector<std::string> dht_bootstrap;       ///< in a private one: nodes by which it is joined
   std::string dht_listen;                       ///< UDP address of the DHT node; empty: any free port
@@ -57,6 +58,7 @@ struct subscribe_config {
   bool discover = false;                        ///< sources are also those that directories list
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::vector<std::string> gossip;              ///< peers whose announcements are taken
+  bool mdns = false;                            ///< listens to the nodes of the local network
   bool dht = false;                             ///< looks for sources in the mainline DHT
   std::vector<std::string> dht_bootstrap;       ///< in a private one: nodes by which it is joined
   std::string dht_listen;                       ///< UDP address of the DHT node; empty: any free port

@@ -110,8 +110,8 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
     return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
   if (config.announce) {
     EC_TRYV(check_announcing(config));
-  } else if (!config.directory.empty() || !config.gossip.empty() || dht_of(config).any()) {
-    return fail(errc::config, "nothing is announced: give --announce too", !config.directory.empty() ? "--directory" : !config.gossip.empty() ? "--gossip" : "--dht");
+  } else if (!config.directory.empty() || !config.gossip.empty() || dht_of(config).any() || config.mdns) {
+    return fail(errc::config, "nothing is announced: give --announce too", !config.directory.empty() ? "--directory" : !config.gossip.empty() ? "--gossip" : config.mdns ? "--mdns" : "--dht");
   }
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
@@ -319,6 +319,8 @@ base::result<announced_stream> announce(caf::actor_system& sys, const publish_pl
   wishes.gossip = plan.config.gossip;
   wishes.endpoint = endpoint.running;
   wishes.offer = true;
+  wishes.mdns = plan.config.mdns;
+  wishes.spki = endpoint.where.pin;
   wishes.dht = dht_of(plan.config);
   wishes.dht_state_dir = state;
   EC_TRY(auto discovery, start_discovery(sys, wishes, std::move(key).value(), observer, plan.on));

@@ -85,15 +85,15 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
       return fail(about_setting(ca.error(), "--tls-ca"));
   if (config.remote.empty() && !config.discover) return fail(errc::config, "needed: where do the objects come from? Or --discover", "--remote");
   if (config.discover) {
-    if (config.directory.empty() && config.gossip.empty() && !dht_of(config).any())
-      return fail(errc::config, "needed with --discover: whom to ask? Or --gossip, --dht", "--directory");
+    if (config.directory.empty() && config.gossip.empty() && !dht_of(config).any() && !config.mdns)
+      return fail(errc::config, "needed with --discover: whom to ask? Or --gossip, --dht, --mdns", "--directory");
     if (const auto peers = gossip_peers(config.gossip); !peers) return fail(peers.error());
     if (const auto dht = dht_choice(dht_of(config)); !dht) return fail(dht.error());
     const auto policy = discovery::parse_policy(config.discover_policy);
     if (!policy) return fail(errc::config, "expected direct-first, relay-first, direct or relay, found '" + config.discover_policy + "'", "--discover-policy");
     plan.policy = *policy;
-  } else if (!config.directory.empty() || !config.gossip.empty() || dht_of(config).any()) {
-    return fail(errc::config, "nobody is asked: give --discover too", !config.directory.empty() ? "--directory" : !config.gossip.empty() ? "--gossip" : "--dht");
+  } else if (!config.directory.empty() || !config.gossip.empty() || dht_of(config).any() || config.mdns) {
+    return fail(errc::config, "nobody is asked: give --discover too", !config.directory.empty() ? "--directory" : !config.gossip.empty() ? "--gossip" : config.mdns ? "--mdns" : "--dht");
   }
   if (config.stream_id.empty()) return fail(errc::config, "needed: the publisher prints it at its start", "--stream-id");
   const auto id = identity::stream_id::parse(config.stream_id);
@@ -204,6 +204,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     wishes.gossip = config.gossip;
     wishes.endpoint = endpoint;
     wishes.dht = dht_of(config);
+    wishes.mdns = config.mdns;
     auto started = start_discovery(sys, wishes, nullptr, observer, on);
     if (!started) {
       running_topology begun;

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-/// Bounds of a carrier whose peers nobody named: the DHT (docs/adr/0009-dht.md).
+/// Bounds of carriers whose peers nobody named: the DHT (docs/adr/0009-dht.md), the local network (docs/adr/0010-mdns.md).
 namespace ec::base::limits {
 
 inline constexpr size_t dht_bootstrap_max = 16;          ///< nodes by which a private network is joined
@@ -14,5 +14,7 @@ inline constexpr size_t found_peers_per_neighbourhood_max = 4; ///< of those, of
 inline constexpr size_t found_peers_dialled_max = 64;    ///< at once
 inline constexpr size_t found_peers_tried_max = 4;       ///< of one stream that gave nothing yet, at once
 inline constexpr size_t found_peers_kept_max = 12;       ///< of one stream; others are visited again in time
+inline constexpr size_t mdns_instances_max = 128;        ///< places at which neighbours are seen
+inline constexpr unsigned mdns_records_max = 1024;       ///< of the local network that are kept for each interface
 
 } // namespace ec::base::limits

@@ -26,6 +26,7 @@ struct control_options {
   std::string relay_broadcast;
   std::vector<std::string> relay_track;
   std::vector<std::string> gossip;
+  bool mdns = false;
   bool dht = false;
   std::vector<std::string> dht_bootstrap;
   std::string dht_listen;
@@ -83,6 +84,7 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
   wishes.tell_all = !announces;
   wishes.gossip = o.gossip;
   wishes.pass_on = does == part::bridge;
+  wishes.mdns = o.mdns;
   wishes.dht = {o.dht, o.dht_bootstrap, o.dht_listen};
   for (const auto& text : o.look_for) {
     const auto id = identity::stream_id::parse(text);
@@ -116,10 +118,11 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     const auto here = this_machine();
     EC_TRY(auto listening, actors::start_endpoint(sys, {o.listen, actors::state_dir(o.state_dir), {}, {}, std::chrono::seconds{1}}, here));
     out.address = listening.where.to_string();
+    wishes.spki = listening.where.pin;
     out.stages.push_back({caf::actor_cast<caf::actor>(listening.running.actor), caf::actor_cast<caf::actor>(*listening.keeper)});
     out.keep.push_back(listening.running.core);
     wishes.endpoint = std::move(listening.running);
-  } else if (!o.gossip.empty() || dht) {
+  } else if (!o.gossip.empty() || dht || o.mdns) {
     actors::quic_endpoint_config dials;
     dials.implementation = "ec-node/" EC_VERSION;
     dials.linger = std::chrono::seconds{announces ? 1 : 0}; // for what is said at the end
@@ -184,6 +187,7 @@ int cmd_control_listen(const std::vector<std::string>& args) {
   static const std::vector<setting<c>> settings = {
     make_setting("directory", "URL", "stream directory to listen to; several may be given", &c::directory),
     make_setting("gossip", "ADDR", "peer to listen to: moqt://host:port#spki=...; several may be given", &c::gossip),
+    make_setting("mdns", "", "listen to the nodes of the local network (false)", &c::mdns),
     make_setting("dht", "", "look in the public mainline DHT (false)", &c::dht),
     make_setting("dht-bootstrap", "HOST:PORT", "look in a private DHT instead, joined by this node of it; several may be given", &c::dht_bootstrap),
     make_setting("dht-listen", "ADDR", "UDP address of this node of the DHT (default: any free port)", &c::dht_listen),
@@ -205,6 +209,7 @@ int cmd_control_bridge(const std::vector<std::string>& args) {
   static const std::vector<setting<c>> settings = {
     make_setting("listen", "ADDR", "UDP address at which nodes dial it; port 0: any free one (it only dials)", &c::listen),
     make_setting("endpoint-addr-out", "FILE", "write the full address here", &c::endpoint_addr_out),
+    make_setting("mdns", "", "be found by the nodes of the local network, and listen to them (false)", &c::mdns),
     make_setting("state-dir", "DIR", "where its certificate is kept (~/.local/state/ec-node)", &c::state_dir),
     make_setting("gossip", "ADDR", "peer to listen to: moqt://host:port#spki=...; several may be given", &c::gossip),
     make_setting("directory", "URL", "stream directory to post to; several may be given", &c::directory),

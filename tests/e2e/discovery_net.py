@@ -2,7 +2,7 @@
 """Three nodes and a directory, each in a network namespace of its own, at one switch: each finds the others' streams by one carrier
 alone, a node that is cut off is gone after its time, and when the cable is back all is found again.
 
-usage: discovery_net.py EC_NODE directory | gossip | bridge | dht [SECONDS]
+usage: discovery_net.py EC_NODE directory | gossip | bridge | mdns | dht [SECONDS]
 
 With SECONDS, what it costs is measured for so long in place of the rest: bytes on each node's cable, and what the carriers count.
 """
@@ -66,7 +66,7 @@ def host(m, name, number):
     inside = ("nsenter", f"--net=/proc/{holder.pid}/ns/net")
     ip("link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
     ip("link", "set", f"to-{name}", "master", "switch", "up")
-    for command in ("link set lo up", f"addr add 10.9.0.{number}/24 dev eth0", "link set eth0 up"):
+    for command in ("link set lo up", f"addr add 10.9.0.{number}/24 dev eth0", "link set eth0 up", "route add 224.0.0.0/4 dev eth0"):
         subprocess.run([*inside, "ip", *command.split()], check=True)
     return inside
 
@@ -127,6 +127,9 @@ def main():
             m.start("bridge", "control-bridge", "--listen", "10.9.0.10:4443", "--state-dir", m.dir / "bridge-state", "--endpoint-addr-out", m.dir / "bridge.addr", "--json",
                     wrapper=host(m, "d", 10))
             by = {n: ["--gossip", m.address("bridge")] for n in NODES}
+            hears = by
+        elif carrier == "mdns":
+            by = {n: ["--mdns"] for n in NODES}
             hears = by
         elif carrier == "dht":
             # A private network, joined by the first node's port: each node has a part in it for its stream, and one for what it looks for.

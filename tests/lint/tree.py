@@ -60,6 +60,7 @@ LIBRARIES = {
     "libswscale/": {"media"},
     "libswresample/": {"media"},
     "libtorrent/": {"discovery"},
+    "avahi-": {"discovery"},
     "systemd/": {"node"},
     "doctest/": set(),
     "benchmark/": set(),
