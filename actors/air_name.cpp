@@ -11,7 +11,7 @@ identity::broadcast_standard standard_of(ts::channel_list by) {
   switch (by) {
   case ts::channel_list::terrestrial_vct: return identity::broadcast_standard::atsc;
   case ts::channel_list::cable_vct: return identity::broadcast_standard::cable;
-  case ts::channel_list::sdt: return identity::broadcast_standard::dvb;
+  case ts::channel_list::sdt: case ts::channel_list::nit: return identity::broadcast_standard::dvb;
   case ts::channel_list::none: break;
   }
   return identity::broadcast_standard::unknown;
@@ -49,6 +49,7 @@ base::result<identity::broadcast_identity> identify_on_air(const ts::program_fac
     found = std::move(got);
   }
   if (!found) return fail(errc::not_found, "the list of channels does not name program " + std::to_string(program_number));
+  if (air.channels_by == ts::channel_list::nit) found->reason += "; no SDT, by the NIT of network '" + air.network_name + "'";
   return std::move(*found);
 }
 

@@ -1,5 +1,6 @@
 #include "actors/certificate_keeper.hpp"
 
+#include "base/hex.hpp"
 #include "base/log.hpp"
 
 namespace ec::actors {
@@ -35,7 +36,8 @@ private:
     }
     config_.current = std::make_shared<const crypto::certificate_pair>(std::move(made).value());
     send(endpoint_, identity_change{config_.current});
-    base::log::info("certificate_keeper", "renewed", {{"ends_unix_ms", base::unix_ms(config_.current->not_after())}});
+    base::log::info("certificate_keeper", "renewed",
+      {{"ends_unix_ms", base::unix_ms(config_.current->not_after())}, {"sha256", base::to_hex(config_.current->certificate_digest())}});
     return true;
   }
 

@@ -1,13 +1,13 @@
 #include "actors/chunker.hpp"
 
 #include <algorithm>
-#include <deque>
+#include <map>
 #include <memory>
 
 #include "actors/air_name.hpp"
-#include "base/limits_repair.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
-#include "ts/chunk_repair.hpp"
+#include "ts/repair_queue.hpp"
 
 namespace ec::actors {
 namespace {
@@ -90,29 +90,13 @@ private:
 /// A second source looks at what is late now and then: so long its answer may take beyond the time that it has.
 constexpr std::chrono::milliseconds answer_grace{1000};
 
-/// A chunk that ended damaged and may still be had whole from another publisher.
-struct wounded_chunk {
-  ts::chunk_damaged had;
-  uint64_t first_pts = 0;
-  base::mono_time until{};        ///< it is held back no longer
-  std::vector<uint32_t> refused;  ///< sources whose copies did not do
-  std::string why;                ///< of the last of them
-};
-
-/// A chunk on its way to the signers, which take them in order: behind a wounded one all wait.
-struct held_chunk {
-  uint64_t id = 0;
-  std::optional<wounded_chunk> wounded;
-  std::vector<std::pair<outlet*, chunk_summary>> summaries;
-};
-
 class chunker final : public chunker_actor::base {
 public:
   chunker(caf::actor_config& cfg, chunker_config config, std::optional<chunk_publisher_actor> publisher,
     std::optional<signer_actor> signer, observer_actor observer) :
     chunker_actor::base(cfg), cutter_(config.cutter), sealer_config_(std::move(config.sealer)), edge_config_(config.edge),
     names_(std::move(config.names)), outlet_for_(std::move(config.outlet_for)), on_names_(std::move(config.on_names)),
-    repair_(std::move(config.repair)), observer_(std::move(observer)), holds_(config.cutter.hold), clock_wait_(config.clock_wait) {
+    repair_(std::move(config.repair)), held_(held_settings(repair_, config.edge)), observer_(std::move(observer)), holds_(config.cutter.hold), clock_wait_(config.clock_wait) {
     connect({std::move(config.cipher), std::move(publisher), std::move(signer)});
   }
 
@@ -141,6 +125,7 @@ public:
     if (repair_) anon_send(repair_->from, stop_atom::value);
     repair_.reset();
     held_.clear();
+    summaries_.clear();
     waiting_.clear();
   }
 
@@ -229,6 +214,16 @@ private:
     send(observer_, report{"published-as", {{"stream_id", names_->id().text()}, {"alias", id.text()}}});
   }
 
+  static ts::repair_queue::settings held_settings(const std::optional<repair_config>& repair, const edge_config& edge) {
+    ts::repair_queue::settings out;
+    out.drops = edge.policy == edge_policy::live;
+    if (!repair) return out;
+    out.repairs = true;
+    out.share_percent_max = repair->share_percent_max;
+    out.wait = repair->wait;
+    return out;
+  }
+
   void on_event(const ts::chunk_opened& e) {
     first_pts_ = e.first_pts;
     newest_ = e.index;
@@ -245,7 +240,7 @@ private:
 
   void on_event(const ts::chunk_whole& e) {
     bool any = false;
-    auto& held = hold();
+    const auto id = held_.add();
     for (size_t i = 0; i < opened_by_; ++i) {
       auto& o = *outlets_[i];
       auto done = o.seal().finish(e.index, static_cast<uint64_t>(e.duration_pts));
@@ -256,7 +251,7 @@ private:
       }
       any = true;
       o.push(this, chunk_track::chunks, done.value().tail, true);
-      held.summaries.push_back({&o, summary_of(done.value().chunk, e.broadcast_unix_ms, e.shown_whole_at)});
+      summaries_[id].push_back({&o, summary_of(done.value().chunk, e.broadcast_unix_ms, e.shown_whole_at)});
     }
     settle();
     if (!any) return;
@@ -276,70 +271,55 @@ private:
                       {{"chunk", static_cast<int64_t>(e.index)}, {"duration_ms", e.duration_pts / 90}, {"damaged", true},
                         {"reason", std::string(ts::name(e.why))}}});
     base::log::info("chunker", "chunk-damaged", {{"chunk", e.index}, {"reason", ts::name(e.why)}, {"pieces_released", e.pieces_released}});
-    if (e.pieces.empty()) return;
-    auto& held = hold();
-    held.wounded = {e, first_pts_, clock().now(), {}, {}};
-    const auto id = held.id;
-    const auto under_way = std::ranges::count_if(held_, [](const held_chunk& h) { return h.wounded.has_value(); });
-    if (!repair_ || !ts::repairable(e.why)) return give_up(id);
-    if (static_cast<size_t>(under_way) > base::limits::repairs_waiting_max) return refuse(id, "busy");
-    held.wounded->until += repair_->wait;
-    ask(id);
+    if (!e.pieces.empty()) do_step(held_.add(e, first_pts_, clock().now()));
   }
 
   // ---- repair
 
-  held_chunk& hold() {
-    auto& added = held_.emplace_back();
-    added.id = next_held_++;
-    return added;
-  }
-
-  held_chunk* find_held(uint64_t id) {
-    const auto at = std::ranges::find(held_, id, &held_chunk::id);
-    return at == held_.end() || !at->wounded ? nullptr : &*at;
+  void do_step(const ts::repair_step& s) {
+    switch (s.what) {
+    case ts::repair_step::kind::ask: return ask(s);
+    case ts::repair_step::kind::refuse: return refuse(s);
+    case ts::repair_step::kind::give_up: return give_up(s.id);
+    }
   }
 
   /// Asks the second sources for the chunk, but those that gave a copy that did not do.
-  void ask(uint64_t id) {
-    const auto& w = *find_held(id)->wounded;
-    const auto left = std::chrono::floor<std::chrono::milliseconds>(w.until - clock().now());
-    if (left.count() <= 0) return refuse(id, w.why.empty() ? "late" : w.why);
+  void ask(const ts::repair_step& s) {
+    const auto& w = *held_.find(s.id);
     // It answers in time itself; but if it ended while it was asked, nobody would.
-    request(repair_->from, left + answer_grace, fetch_group{w.had.index, left, w.refused})
-      .then([this, id](const fetched_group& got) { on_copy(id, got); },
-        [this, id](const caf::error& e) { refuse(id, e == caf::sec::request_timeout ? "late" : "unreachable"); });
+    request(repair_->from, s.within + answer_grace, fetch_group{w.had.index, s.within, w.refused, repair_->of_found})
+      .then([this, id = s.id](const fetched_group& got) { on_copy(id, got); },
+        [this, id = s.id](const caf::error& e) { do_step(held_.no_copy(id, e == caf::sec::request_timeout ? "late" : "unreachable")); });
   }
 
   void on_copy(uint64_t id, const fetched_group& got) {
-    auto* held = find_held(id);
-    if (held == nullptr) return; // too many waited behind it
-    auto& w = *held->wounded;
-    if (!got.copy) return refuse(id, w.why.empty() ? std::string(actors::name(got.why)) : w.why);
+    const auto* w = held_.find(id);
+    if (w == nullptr) return; // too many waited behind it
+    if (!got.copy) return do_step(held_.no_copy(id, std::string(actors::name(got.why))));
     const auto& copy = *got.copy;
-    const auto v = ts::judge_repair({w.had.index, w.first_pts, w.had.duration_pts, w.had.why, w.had.pieces},
-                                    {copy.index, copy.first_pts, copy.duration, copy.data.span()}, repair_->share_percent_max);
-    if (v.taken() && take(*held, copy, v)) {
+    const auto v = held_.judge(*w, {copy.index, copy.first_pts, copy.duration, copy.data.span()});
+    if (v.taken() && take(id, *w, copy, v)) {
       ++repaired_;
+      send(repair_->from, copy_taken{got.source});
       base::log::info("chunker", "chunk-repaired", {{"chunk", copy.index}, {"packets", v.on_trust}, {"of", v.packets}, {"source", got.address}});
       send(observer_, report{"chunk-repaired",
                         {{"chunk", static_cast<int64_t>(copy.index)}, {"packets", static_cast<int64_t>(v.on_trust)}, {"of", static_cast<int64_t>(v.packets)},
-                          {"damage", std::string(ts::name(w.had.why))}, {"source", got.address}}});
-      held->wounded.reset();
+                          {"damage", std::string(ts::name(w->had.why))}, {"source", got.address}}});
+      held_.heal(id);
       return settle();
     }
-    w.why = v.taken() ? "not_sealed" : ts::name(v.why);
-    w.refused.push_back(got.source);
+    const std::string why(v.taken() ? "not_sealed" : ts::name(v.why));
     base::log::warn("chunker", "copy-refused",
-      {{"chunk", copy.index}, {"reason", w.why}, {"source", got.address}, {"matched", v.matched}, {"on_trust", v.on_trust}, {"of", v.packets}});
+      {{"chunk", copy.index}, {"reason", why}, {"source", got.address}, {"matched", v.matched}, {"on_trust", v.on_trust}, {"of", v.packets}});
     send(observer_, report{"copy-refused",
-                      {{"chunk", static_cast<int64_t>(copy.index)}, {"reason", w.why}, {"source", got.address}, {"matched", static_cast<int64_t>(v.matched)},
+                      {{"chunk", static_cast<int64_t>(copy.index)}, {"reason", why}, {"source", got.address}, {"matched", static_cast<int64_t>(v.matched)},
                         {"packets", static_cast<int64_t>(v.on_trust)}, {"of", static_cast<int64_t>(v.packets)}}});
-    ask(id);
+    do_step(held_.refuse_copy(id, got.source, why, clock().now()));
   }
 
   /// The copy is the chunk: published and signed as whole, under every name or under none. False if it cannot be sealed.
-  bool take(held_chunk& held, const object::chunk_copy& copy, const ts::repair_verdict& v) {
+  bool take(uint64_t id, const ts::repair_queue::wounded& w, const object::chunk_copy& copy, const ts::repair_verdict& v) {
     std::vector<std::pair<object::sealed_chunk, std::vector<object::sealed_object>>> made(outlets_.size());
     for (size_t n = 0; n < outlets_.size(); ++n) {
       const auto done = seal_whole(*outlets_[n], copy, made[n].second);
@@ -355,9 +335,9 @@ private:
       const auto& [chunk, objects] = made[n];
       o.restore(this, copy.index);
       for (size_t i = 0; i < objects.size(); ++i) o.push(this, chunk_track::chunks, objects[i], i + 1 == objects.size());
-      auto said = summary_of(chunk, held.wounded->had.broadcast_unix_ms, clock().now());
+      auto said = summary_of(chunk, w.had.broadcast_unix_ms, clock().now());
       said.repaired = taken_on_trust{v.on_trust, v.packets};
-      held.summaries.push_back({&o, said});
+      summaries_[id].push_back({&o, said});
     }
     return true;
   }
@@ -376,39 +356,37 @@ private:
   }
 
   /// Nobody had it, or not so that it could be taken.
-  void refuse(uint64_t id, const std::string& why) {
-    const auto* held = find_held(id);
-    if (held == nullptr) return;
+  void refuse(const ts::repair_step& s) {
+    const auto* w = held_.find(s.id);
+    if (w == nullptr) return;
     ++repairs_refused_;
-    const auto index = held->wounded->had.index;
-    base::log::info("chunker", "repair-refused", {{"chunk", index}, {"reason", why}});
-    send(observer_, report{"repair-refused", {{"chunk", static_cast<int64_t>(index)}, {"reason", why}}});
-    give_up(id);
+    base::log::info("chunker", "repair-refused", {{"chunk", w->had.index}, {"reason", s.why}});
+    send(observer_, report{"repair-refused", {{"chunk", static_cast<int64_t>(w->had.index)}, {"reason", s.why}}});
+    give_up(s.id);
   }
 
   /// What this node has of it is offered as that: damaged, and attributed to itself.
   void give_up(uint64_t id) {
-    auto& held = *find_held(id);
-    const auto w = *std::exchange(held.wounded, std::nullopt);
+    const auto w = held_.give_up(id);
     const auto& e = w.had;
     for (const auto& o : outlets_) {
       auto sealed = o->seal().seal_damaged(e.index, w.first_pts, static_cast<uint64_t>(std::max<int64_t>(e.duration_pts, 0)), ts::name(e.why), e.pieces);
       if (!sealed) break; // this node offers no damaged versions
       const auto& objects = sealed.value().objects;
       for (size_t i = 0; i < objects.size(); ++i) o->push(this, chunk_track::damaged, objects[i], i + 1 == objects.size());
-      held.summaries.push_back({o.get(), summary_of(sealed.value().chunk, e.broadcast_unix_ms, clock().now())});
+      summaries_[id].push_back({o.get(), summary_of(sealed.value().chunk, e.broadcast_unix_ms, clock().now())});
     }
     settle();
   }
 
   /// What nobody waits for goes on to the signers, in order.
   void settle() {
-    while (!held_.empty() && !held_.front().wounded) {
-      for (auto& [to, said] : held_.front().summaries) to->summarise(this, std::move(said));
-      held_.pop_front();
+    for (const auto id : held_.settle()) {
+      auto said = summaries_.extract(id);
+      if (said)
+        for (auto& [to, summary] : said.mapped()) to->summarise(this, std::move(summary));
     }
-    // A source that does not wait must not fill the memory behind one chunk.
-    if (edge_config_.policy == edge_policy::live && held_.size() > base::limits::summaries_waiting_max) return refuse(held_.front().id, "late");
+    if (const auto late = held_.overdue()) return do_step(*late);
     if (ended_ && held_.empty()) end();
     else give_credit();
   }
@@ -436,8 +414,7 @@ private:
   }
 
   bool full() const {
-    if (edge_config_.policy == edge_policy::lossless && held_.size() >= base::limits::summaries_waiting_max) return true;
-    return std::ranges::any_of(outlets_, [](const auto& o) { return o->full(); });
+    return held_.full() || std::ranges::any_of(outlets_, [](const auto& o) { return o->full(); });
   }
 
   void give_credit() {
@@ -461,8 +438,8 @@ private:
   std::optional<identity::stream_id> second_; ///< under which it is published too
   uint64_t named_at_ = 0; ///< program_changes() when the names were asked for
   std::optional<repair_config> repair_;
-  std::deque<held_chunk> held_; ///< in order of chunks
-  uint64_t next_held_ = 0;
+  ts::repair_queue held_;
+  std::map<uint64_t, std::vector<std::pair<outlet*, chunk_summary>>> summaries_; ///< of chunks in it, by id
   uint64_t repaired_ = 0;
   uint64_t repairs_refused_ = 0;
   observer_actor observer_;

@@ -61,6 +61,7 @@ struct repair_config {
   second_source_actor from;                ///< whom to ask; is told to stop at the end
   unsigned share_percent_max = 5;          ///< of a chunk's packets that may be taken on its word
   std::chrono::milliseconds wait{2000};    ///< a damaged chunk, and the signing of those behind it, is held back for no longer
+  bool of_found = false;                   ///< also of sources that discovery found
 };
 
 struct chunker_config {

@@ -11,9 +11,13 @@ namespace {
 class clock_keeper final : public clock_keeper_actor::base {
 public:
   clock_keeper(caf::actor_config& cfg, clock_keeper_config config, observer_actor observer) :
-    clock_keeper_actor::base(cfg), judge_(std::move(config.judge)), agreement_(config.agreement), fetch_within_(config.fetch_within),
+    clock_keeper_actor::base(cfg), judge_(std::move(config.judge)), self_(std::move(config.self)), agreement_(config.agreement), fetch_within_(config.fetch_within),
     wall_(std::move(config.wall)), observer_(std::move(observer)) {
-    set_down_handler([this](const caf::down_msg&) { quit(); });
+    set_down_handler([this](const caf::down_msg&) {
+      const auto s = status();
+      send(observer_, report{"clock-totals", {{"heard", s.heard}, {"adopted", s.adopted}, {"refused", s.refused}, {"differ", s.differ}, {"untold", s.untold}}});
+      quit();
+    });
   }
 
   behavior_type make_behavior() override {
@@ -23,6 +27,7 @@ public:
         with_ = p;
         monitor(p.chunker);
       },
+      [this](status_atom) { return status(); },
       [this](stop_atom) { quit(); },
     };
   }
@@ -44,6 +49,12 @@ private:
     uint64_t index = 0;
     crypto::digest digest;
   };
+
+  clock_keeper_status status() const {
+    auto out = counts_;
+    out.untold = agreement_.untold();
+    return out;
+  }
 
   void hear(const source_manifest& m) {
     if (!with_) return;
@@ -70,6 +81,8 @@ private:
       if (stranger == judged.refusals.end() || !stranger->signer || content.stream_id != judge_.stream_id()) return;
       of.signer = stranger->signer->to_string();
     }
+    if (of.signer == self_) return;
+    ++counts_.heard;
     request(with_->chunker, caf::infinite, clock_query{}).then([this, of](const clock_reading& own) { compare(of, own); }, [](const caf::error&) {});
   }
 
@@ -82,7 +95,7 @@ private:
     case ts::clock_agreement::step::tell: return tell_difference(of, own);
     case ts::clock_agreement::step::look: break;
     }
-    request(with_->sources, caf::infinite, fetch_group{.index = of.index, .within = fetch_within_, .except = {}})
+    request(with_->sources, caf::infinite, fetch_group{.index = of.index, .within = fetch_within_, .except = {}, .of_found = true})
       .then([this, of, own](const fetched_group& got) { offer(of, own, got); }, [](const caf::error&) {});
   }
 
@@ -93,6 +106,7 @@ private:
         {{"signer", of.signer}, {"chunk", of.index}, {"reason", got.copy ? std::string("the copy is not the chunk that was signed for") : std::string(actors::name(got.why))}});
       return;
     }
+    send(with_->sources, copy_taken{got.source});
     const ts::clock_reference reference{of.index, got.copy->first_pts};
     request(with_->chunker, caf::infinite, clock_offer{reference})
       .then([this, of, own, reference](ts::adoption a) { tell(of, own, reference, a); }, [](const caf::error&) {});
@@ -100,30 +114,33 @@ private:
 
   void tell(const listed& of, const clock_reading& own, const ts::clock_reference& reference, ts::adoption a) {
     switch (a) {
-    case ts::adoption::same: return;
+    case ts::adoption::same: return agreement_.fits(of.signer);
     case ts::adoption::taken: {
+      ++counts_.adopted;
+      agreement_.fits(of.signer);
       base::json::object fields{{"chunk", reference.index}, {"signer", of.signer}, {"source", of.source}};
       if (own.newest) fields.emplace_back("from", *own.newest);
       say(base::log::level::warn, "clock-adopted", std::move(fields));
       return;
     }
     case ts::adoption::behind:
-      if (agreement_.tell_once(of.signer)) tell_difference(of, own);
+      if (agreement_.misfits(of.signer)) tell_difference(of, own);
       return;
     case ts::adoption::refused:
-      ++refused_;
-      if (!agreement_.tell_once(of.signer)) return;
-      say(base::log::level::warn, "clock-refused", {{"chunk", reference.index}, {"first_pts", reference.first_pts}, {"signer", of.signer}, {"source", of.source}, {"refused", refused_}});
+      ++counts_.refused;
+      if (!agreement_.misfits(of.signer)) return;
+      say(base::log::level::warn, "clock-refused", {{"chunk", reference.index}, {"first_pts", reference.first_pts}, {"signer", of.signer}, {"source", of.source}, {"refused", counts_.refused}});
       return;
     }
   }
 
   /// Two counts of one stream, and this node stays: what an operator can do about it.
   void tell_difference(const listed& of, const clock_reading& own) {
+    ++counts_.differ;
     const bool behind = own.newest && of.index < *own.newest;
     base::json::object fields{{"chunk", own.newest.value_or(0)}, {"theirs", of.index}, {"signer", of.signer}, {"source", of.source}, {"trusted", of.trusted}};
-    fields.emplace_back("hint", behind ? "they go up when they hear of this node from a second source whose signer they trust"
-                                       : "if that signer is to be believed, name it with --trust-signer");
+    fields.emplace_back("hint", behind ? "they are behind: they count on as this node does if they trust its signer: --trust-signer " + (self_.empty() ? "KEY" : self_) + " there"
+                                       : "if that signer is to be believed, name it here: --trust-signer " + of.signer);
     say(base::log::level::warn, "clock-differs", std::move(fields));
   }
 
@@ -134,11 +151,12 @@ private:
 
   std::optional<clock_parties> with_;
   manifest::verifier judge_;
+  std::string self_;
   ts::clock_agreement agreement_;
   std::chrono::milliseconds fetch_within_;
   std::function<base::wall_time()> wall_;
   observer_actor observer_;
-  uint64_t refused_ = 0;
+  clock_keeper_status counts_;
 };
 
 } // namespace

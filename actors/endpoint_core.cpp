@@ -9,8 +9,12 @@
 namespace ec::actors {
 
 base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_system& sys, quic::endpoint_config config,
-  std::string implementation, const machine& on) {
+  std::string implementation, const machine& on, std::optional<relay_choice> relays) {
   std::shared_ptr<endpoint_core> core(new endpoint_core(sys, on.make_loop(sys), std::move(implementation)));
+  if (relays) {
+    core->watcher_ = report_relaying(std::move(relays->observer));
+    core->relay_ = std::make_unique<moq::relay>(relays->config, core->store_, *core->watcher_);
+  }
   // Without a certificate it only dials.
   quic::acceptor* accept = config.identity ? core.get() : nullptr;
   EC_TRY(core->quic_, on.open_endpoint(std::move(config), accept));
@@ -55,7 +59,16 @@ bool endpoint_core::end_guests() {
 }
 
 void endpoint_core::served_session::on_setup(const moq::peer_setup& setup) {
-  base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", setup.path}});
+  base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", path.empty() ? setup.path : path}, {"transport", path.empty() ? "quic" : "webtransport"}});
+  if (guest) guest->on_setup(setup);
+}
+
+void endpoint_core::served_session::on_subscribe_ok(moq::request_id request, const moq::subscribe_ok& ok) {
+  if (guest) guest->on_subscribe_ok(request, ok);
+}
+
+void endpoint_core::served_session::on_subgroup_begin(moq::request_id request, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) {
+  if (guest) guest->on_subgroup_begin(request, group, subgroup, from_start, ends_group);
 }
 
 void endpoint_core::served_session::on_closed(uint64_t code, std::string_view reason) {
@@ -79,11 +92,24 @@ void endpoint_core::served_session::on_publish_done(moq::request_id request, uin
   if (guest) guest->on_publish_done(request, status, reason, stream_count);
 }
 
+moq::publish_answer endpoint_core::served_session::on_publish(moq::request_id request, const moq::publish& m) {
+  return guest ? guest->on_publish(request, m) : upper_layer::on_publish(request, m);
+}
+
+void endpoint_core::served_session::on_fetch_gap(moq::request_id request, moq::location last, bool unknown) {
+  if (guest) guest->on_fetch_gap(request, last, unknown);
+}
+
+void endpoint_core::served_session::on_publish_namespace_done(moq::request_id request, const moq::track_namespace& ns) {
+  if (guest) guest->on_publish_namespace_done(request, ns);
+}
+
 void endpoint_core::served_session::on_fetch_end(moq::request_id request, std::optional<uint64_t> reset) {
   if (guest) guest->on_fetch_end(request, reset);
 }
 
 std::optional<moq::request_error> endpoint_core::served_session::on_publish_namespace(moq::request_id request, const moq::track_namespace& ns) {
+  if (relayed && guest) return guest->on_publish_namespace(request, ns);
   const auto& wish = home.wish_;
   auto no = upper_layer::on_publish_namespace(request, ns);
   if (!wish) no->retry_after_ms = 1000; // a node that has just started may want it in a moment
@@ -98,17 +124,46 @@ std::optional<moq::request_error> endpoint_core::served_session::on_publish_name
   return std::nullopt;
 }
 
-quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view, const quic::socket_address& peer) {
+quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address&) {
+  if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, {});
+  auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = {moq_protocol}}, *this));
+  web->attach(accepted);
+  return web.get();
+}
+
+quic::connection_events* endpoint_core::on_session(quic::connection& session, const quic::webtransport_request& request) {
+  return serve(session, moq::transport_kind::webtransport, request.path);
+}
+
+void endpoint_core::on_gone(quic::webtransport& gone) {
+  const auto at = std::ranges::find(webs_, &gone, [](const auto& w) { return w.get(); });
+  if (at != webs_.end()) gone_webs_.splice(gone_webs_.end(), webs_, at);
+}
+
+bool endpoint_core::end_web_sessions(uint64_t code, std::string_view reason) {
+  for (const auto& web : webs_) web->close(code, reason);
+  return webs_.empty();
+}
+
+quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::transport_kind transport, const std::string& path) {
   auto& s = served_.emplace_back(*this);
   const auto self = std::prev(served_.end());
-  s.peer = peer.to_string();
+  s.peer = accepted.peer().to_string();
+  s.path = path;
   moq::session_config config;
   config.role = moq::session_role::server;
+  config.transport = transport;
   config.implementation = implementation_;
+  config.takes_publish = relay_ != nullptr;
   s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
     self->link->session().on_transport_closed(why.code, why.text, loop_->now());
     gone_.splice(gone_.end(), served_, self);
   });
+  if (relay_) {
+    s.relayed = std::make_unique<moq::relay_peer>(*relay_, s.peer, false);
+    s.relayed->bind(s.link->session());
+    s.guest = s.relayed.get();
+  }
   s.link->attach(accepted);
   return s.link.get();
 }
@@ -124,6 +179,7 @@ std::optional<base::mono_time> endpoint_core::deadline() const {
   };
   for (const auto& s : served_) earlier(s.link->session().deadline());
   for (auto* link : dialled_) earlier(link->session().deadline());
+  if (relay_) earlier(relay_->deadline());
   return next;
 }
 
@@ -133,6 +189,7 @@ void endpoint_core::on_timer(base::mono_time now) {
   };
   for (auto& s : served_) tick(*s.link);
   for (auto* link : std::vector(dialled_)) tick(*link);
+  if (const auto due = relay_ ? relay_->deadline() : std::nullopt; due && *due <= now) relay_->on_tick(now);
   if (const auto due = quic_->deadline(); due && *due <= now) quic_->on_timer(now);
 }
 
@@ -140,6 +197,7 @@ void endpoint_core::flush(base::mono_time now) {
   quic_->flush(now);
   gone_.clear();
   dead_.clear();
+  gone_webs_.clear();
 }
 
 } // namespace ec::actors

@@ -6,23 +6,28 @@
 #include "actors/machine.hpp"
 #include "actors/moq_link.hpp"
 #include "actors/net_loop.hpp"
+#include "actors/relaying.hpp"
 #include "actors/session_events.hpp"
+#include "moq/relay.hpp"
 #include "moq/track_store.hpp"
 #include "quic/endpoint.hpp"
+#include "quic/webtransport.hpp"
 
 namespace ec::actors {
 
 /// What the endpoint actor and the session actors of one loop share: the socket, what is published, and the links of both sides.
 /// Touched on the loop's thread only (and before it starts).
-class endpoint_core final : public loop_source, public quic::acceptor {
+class endpoint_core final : public loop_source, public quic::acceptor, public quic::webtransport_acceptor {
 public:
   static base::result<std::shared_ptr<endpoint_core>> make(caf::actor_system& sys, quic::endpoint_config config, std::string implementation,
-    const machine& on);
+    const machine& on, std::optional<relay_choice> relays = {});
   ~endpoint_core() override;
 
   net_loop& loop() { return *loop_; }
   quic::endpoint& quic() { return *quic_; }
   moq::track_store& store() { return store_; }
+  /// Null: it serves only what is published on this node.
+  moq::relay* relay() { return relay_.get(); }
   const std::string& implementation() const { return implementation_; }
   size_t served() const { return served_.size(); }
   /// Bytes that peers have not taken yet, over all sessions.
@@ -39,8 +44,15 @@ public:
   /// No session is heard any more. False while actors that heard one have not ended: the loop is to run on.
   bool end_guests();
 
+  /// Ends the sessions whose peers would not know from the end of the connection why. True when all of them have ended.
+  bool end_web_sessions(uint64_t code, std::string_view reason);
+
   // quic::acceptor
   quic::connection_events* on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address& peer) override;
+
+  // quic::webtransport_acceptor
+  quic::connection_events* on_session(quic::connection& session, const quic::webtransport_request& request) override;
+  void on_gone(quic::webtransport& gone) override;
 
   // loop_source
   void on_readable(base::mono_time now) override;
@@ -58,16 +70,26 @@ private:
     endpoint_core& home;
     std::unique_ptr<moq_link> link;
     std::string peer;
+    std::string path; ///< over WebTransport, what the peer asked for
     moq::upper_layer* guest = nullptr; ///< hears what the peer offers
+    std::unique_ptr<moq::relay_peer> relayed; ///< the guest, of a relay
     void on_setup(const moq::peer_setup& setup) override;
     void on_closed(uint64_t code, std::string_view reason) override;
+    void on_subscribe_ok(moq::request_id request, const moq::subscribe_ok& ok) override;
+    void on_subgroup_begin(moq::request_id request, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) override;
     void on_object(moq::request_id request, const moq::object& o) override;
     void on_subgroup_end(moq::request_id request, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end_of_group) override;
     void on_request_error(moq::request_id request, const moq::request_error& e) override;
     void on_publish_done(moq::request_id request, uint64_t status, std::string_view reason, uint64_t stream_count) override;
+    moq::publish_answer on_publish(moq::request_id request, const moq::publish& m) override;
+    void on_fetch_gap(moq::request_id request, moq::location last, bool unknown) override;
     void on_fetch_end(moq::request_id request, std::optional<uint64_t> reset) override;
     std::optional<moq::request_error> on_publish_namespace(moq::request_id request, const moq::track_namespace& ns) override;
+    void on_publish_namespace_done(moq::request_id request, const moq::track_namespace& ns) override;
   };
+
+  /// A session to which a peer dialled.
+  quic::connection_events* serve(quic::connection& accepted, moq::transport_kind transport, const std::string& path);
 
   caf::actor_system& sys_;
   std::unique_ptr<net_loop> loop_;
@@ -76,8 +98,12 @@ private:
   uint32_t guests_ = 0; ///< that ever came
   std::shared_ptr<const int> guest_lives_ = std::make_shared<const int>(); ///< held by each actor that hears a guest
   moq::track_store store_; // outlives the sessions that read it
+  std::unique_ptr<moq::relay_watcher> watcher_;
+  std::unique_ptr<moq::relay> relay_; // as well
   std::list<served_session> served_;
   std::list<served_session> gone_; ///< destroyed at the end of the turn, never within their own callback
+  std::list<std::unique_ptr<quic::webtransport>> webs_; ///< below served_
+  std::list<std::unique_ptr<quic::webtransport>> gone_webs_; ///< destroyed at the end of the turn
   std::vector<moq_link*> dialled_;
   std::list<std::unique_ptr<moq_link>> orphans_;
   std::list<std::unique_ptr<moq_link>> dead_; ///< destroyed at the end of the turn

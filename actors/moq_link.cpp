@@ -4,9 +4,33 @@
 
 namespace ec::actors {
 
+moq::session_config client_config(const quic::endpoint_address& address, const std::string& implementation) {
+  moq::session_config out;
+  out.role = moq::session_role::client;
+  if (address.by == quic::endpoint_address::scheme::https) out.transport = moq::transport_kind::webtransport;
+  out.implementation = implementation;
+  out.path = address.path;
+  out.authority = address.authority();
+  return out;
+}
+
 moq_link::moq_link(const net_loop& loop, moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
   std::function<void(const quic::close_reason&)> on_gone) :
   loop_(loop), session_(std::move(config), *this, upper, published), on_gone_(std::move(on_gone)) {}
+
+base::result<void> moq_link::dial(quic::endpoint& from, const quic::endpoint_address& address, const quic::socket_address& peer,
+  const quic::client_verification& verification) {
+  if (address.by == quic::endpoint_address::scheme::moqt) {
+    EC_TRY(connection_, from.connect(peer, address.host, verification, {moq_protocol}, *this, loop_.now()));
+    return base::ok();
+  }
+  auto web = quic::webtransport::dial({.protocols = {moq_protocol}}, address.authority(), address.path, *this);
+  EC_TRY(auto* below, from.connect(peer, address.host, verification, {std::string(quic::webtransport_alpn)}, *web, loop_.now()));
+  web->attach(*below);
+  below_ = std::move(web);
+  connection_ = below_.get();
+  return base::ok();
+}
 
 void moq_link::orphan(std::function<void(const quic::close_reason&)> on_gone) {
   orphan_ = true;
@@ -57,6 +81,14 @@ void moq_link::stop_sending(uint64_t stream, uint64_t code) {
 
 size_t moq_link::unsent(uint64_t stream) const {
   return connection_ == nullptr ? 0 : connection_->unsent(stream);
+}
+
+size_t moq_link::datagram_bytes_max() const {
+  return connection_ == nullptr ? 0 : connection_->datagram_bytes_max();
+}
+
+bool moq_link::send_datagram(base::bytes data) {
+  return connection_ != nullptr && connection_->send_datagram(std::move(data));
 }
 
 void moq_link::close(uint64_t code, std::string_view reason) {

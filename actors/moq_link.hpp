@@ -1,13 +1,21 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <unordered_map>
 
 #include "actors/net_loop.hpp"
 #include "moq/session.hpp"
 #include "quic/endpoint.hpp"
+#include "quic/webtransport.hpp"
 
 namespace ec::actors {
+
+/// The version of MoQ that is spoken: an ALPN of QUIC, a protocol of WebTransport.
+inline constexpr const char* moq_protocol = "moqt-18";
+
+/// For the side that dials `address`.
+moq::session_config client_config(const quic::endpoint_address& address, const std::string& implementation);
 
 /// Joins one MoQ session to one QUIC connection: bytes and events up, actions down. Lives on the loop's thread.
 class moq_link final : public moq::lower_layer, public quic::connection_events {
@@ -17,6 +25,8 @@ public:
     std::function<void(const quic::close_reason&)> on_gone);
 
   void attach(quic::connection& c) { connection_ = &c; }
+  /// Dials `address`, which was looked up as `peer`: by QUIC itself, or by WebTransport where it says https.
+  base::result<void> dial(quic::endpoint& from, const quic::endpoint_address& address, const quic::socket_address& peer, const quic::client_verification& verification);
   moq::session& session() { return session_; }
   quic::connection* connection() { return connection_; }
 
@@ -35,6 +45,8 @@ public:
   void reset(uint64_t stream, uint64_t code) override;
   void stop_sending(uint64_t stream, uint64_t code) override;
   size_t unsent(uint64_t stream) const override;
+  size_t datagram_bytes_max() const override;
+  bool send_datagram(base::bytes data) override;
   void close(uint64_t code, std::string_view reason) override;
 
   // quic::connection_events
@@ -48,6 +60,7 @@ public:
 
 private:
   const net_loop& loop_; ///< tells the time
+  std::unique_ptr<quic::webtransport> below_;
   quic::connection* connection_ = nullptr;
   moq::session session_;
   std::function<void(const quic::close_reason&)> on_gone_;

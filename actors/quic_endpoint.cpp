@@ -7,6 +7,7 @@ namespace ec::actors {
 namespace {
 
 constexpr std::chrono::milliseconds drain_poll{20};
+constexpr std::chrono::seconds farewell_max{1};
 
 class quic_endpoint final : public loop_actor<quic_endpoint_actor> {
 public:
@@ -79,6 +80,11 @@ private:
       delayed_send(this, drain_poll, tick_atom::value);
       return;
     }
+    // Their capsules are to arrive before the connections end.
+    if (!core_->end_web_sessions(moq::session_code::no_error, "the node is stopping") && now < *stop_by_ + farewell_max) {
+      delayed_send(this, drain_poll, tick_atom::value);
+      return;
+    }
     core_->quic().close_all(moq::session_code::no_error, "the node is stopping", now);
     core_->quic().flush(now);
     quit();
@@ -92,7 +98,7 @@ private:
 } // namespace
 
 base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config, const machine& on) {
-  EC_TRY(auto core, endpoint_core::make(sys, std::move(config.quic), std::move(config.implementation), on));
+  EC_TRY(auto core, endpoint_core::make(sys, std::move(config.quic), std::move(config.implementation), on, std::move(config.relays)));
   auto actor = spawn_on<quic_endpoint>(sys, core->loop(), core, config.linger);
   return running_endpoint{std::move(actor), core, core->quic().local()};
 }

@@ -6,6 +6,7 @@
 #include "actors/machine.hpp"
 #include "actors/messages.hpp"
 #include "actors/net_loop.hpp"
+#include "actors/relaying.hpp"
 #include "actors/session_events.hpp"
 #include "quic/endpoint.hpp"
 
@@ -44,6 +45,7 @@ struct quic_endpoint_config {
   quic::endpoint_config quic;
   std::string implementation; ///< told to peers in SETUP
   std::chrono::milliseconds linger{2000}; ///< at the end: how long peers may take what is queued
+  std::optional<relay_choice> relays{}; ///< what peers offer is passed on to others
 };
 
 /// A started loop with its endpoint actor. Ends when the actor has ended and the last copy is gone.

@@ -7,6 +7,7 @@
 
 #include "base/limits_repair.hpp"
 #include "base/log.hpp"
+#include "discovery/rate.hpp"
 
 namespace ec::actors {
 namespace {
@@ -24,17 +25,25 @@ constexpr auto share_least = 200ms;
 constexpr uint64_t manifests_before = 1;
 /// A publisher that is up but has no program yet answers "does not exist".
 constexpr auto subscribe_again = 500ms;
+constexpr discovery::pace manifests_read{limits::source_manifests_burst_max, limits::source_manifests_per_second_max};
 
 class second_source final : public second_source_actor::base {
 public:
   second_source(caf::actor_config& cfg, second_source_config config, observer_actor observer) :
-    second_source_actor::base(cfg), config_(std::move(config)), observer_(std::move(observer)), links_(config_.addresses.size()) {}
+    second_source_actor::base(cfg), config_(std::move(config)), observer_(std::move(observer)), links_(config_.addresses.size() + config_.found_max) {
+    for (size_t i = 0; i < config_.addresses.size(); ++i) links_[i].address = config_.addresses[i];
+  }
 
   behavior_type make_behavior() override {
-    for (uint32_t i = 0; i < links_.size(); ++i)
+    for (uint32_t i = 0; i < config_.addresses.size(); ++i)
       if (config_.link) links_[i].supervisor = config_.link(system(), i, caf::actor_cast<session_sink_actor>(this));
+    if (config_.find) finder_ = config_.find(system(), caf::actor_cast<session_sink_actor>(this));
     return {
       [this](const fetch_group& r) { return on(r); },
+      [this](const copy_taken& t) {
+        ++status_.taken;
+        if (t.source < links_.size()) links_[t.source].in_vain = 0;
+      },
       [this](const session_event& e) {
         if (e.source < links_.size()) on(e);
         return edge_credit{};
@@ -49,28 +58,38 @@ public:
         status_.connected = static_cast<size_t>(std::ranges::count_if(links_, [](const link& l) { return l.session != nullptr; }));
         return status_;
       },
-      [this](stop_atom) { quit(); },
+      [this](stop_atom) {
+        const auto& s = status_;
+        send(observer_, report{"second-source-totals", {{"fetches", s.fetches}, {"copies", s.copies}, {"taken", s.taken}, {"bytes", s.bytes}, {"wrong", s.wrong}, {"manifests_dropped", s.manifests_dropped}}});
+        quit();
+      },
     };
   }
 
   void on_exit() override {
     for (const auto& l : links_)
       if (l.supervisor) anon_send_exit(l.supervisor, caf::exit_reason::user_shutdown);
+    if (finder_) anon_send(*finder_, stop_atom::value);
+    finder_.reset();
     links_.clear();
     jobs_.clear();
     config_.link = nullptr;
+    config_.find = nullptr;
     config_.manifests.reset();
     observer_ = nullptr;
   }
 
 private:
   struct link {
+    std::string address; ///< of one that was found: of who has its place now
     caf::actor supervisor;
     session_actor session;
     uint64_t generation = 0;   ///< of the session: answers of an earlier one are ignored
     moq::request_id manifests = moq::no_request;
     bool subscribed = false;
     base::mono_time subscribe_at{};
+    discovery::bucket reads;   ///< its manifests
+    unsigned in_vain = 0;      ///< requests, since it gave something that was taken
   };
 
   /// One chunk that somebody wants.
@@ -78,6 +97,7 @@ private:
     uint64_t id = 0;
     uint64_t index = 0;
     base::mono_time until{};
+    bool of_found = false;
     std::set<uint32_t> not_asked;         ///< for good: they are excluded, lied, or do not have it
     std::map<uint32_t, base::mono_time> tried; ///< had not all of it then
     std::optional<uint32_t> source;       ///< that is being asked
@@ -96,6 +116,7 @@ private:
     j.id = next_++;
     j.index = r.index;
     j.until = clock().now() + r.within;
+    j.of_found = r.of_found;
     j.not_asked.insert(r.except.begin(), r.except.end());
     j.promise = make_response_promise<fetched_group>();
     const auto promise = j.promise;
@@ -108,17 +129,22 @@ private:
     auto& l = links_[e.source];
     switch (e.what) {
     case session_event::kind::up:
+      if (found(e.source) && l.address != e.text) {
+        l.address = e.text;
+        l.subscribe_at = {};
+        l.in_vain = 0;
+      }
       l.session = e.session;
       renew(l);
-      base::log::info("second_source", "up", {{"source", config_.addresses[e.source]}});
-      send(observer_, report{"second-source-up", {{"source", config_.addresses[e.source]}}});
+      base::log::info("second_source", "up", {{"source", links_[e.source].address}});
+      send(observer_, report{"second-source-up", {{"source", links_[e.source].address}}});
       follow(e.source);
       for (auto& j : jobs_) advance(j);
       break;
     case session_event::kind::down:
       l.session = nullptr;
       renew(l);
-      if (!e.text.empty()) send(observer_, report{"second-source-down", {{"source", config_.addresses[e.source]}, {"reason", e.text}}});
+      if (!e.text.empty()) send(observer_, report{"second-source-down", {{"source", links_[e.source].address}, {"reason", e.text}}});
       for (auto& j : jobs_)
         if (j.source == e.source) failed(j, copy_miss::not_offered);
       break;
@@ -159,24 +185,40 @@ private:
     status_.bytes += e.object.payload.size();
     auto* j = asked(e);
     if (j == nullptr) {
-      if (config_.manifests && links_[e.source].subscribed)
-        send(*config_.manifests, source_manifest{e.source, config_.addresses[e.source], e.object.group, e.object.id, e.object.payload});
+      auto& l = links_[e.source];
+      if (!config_.manifests || !l.subscribed) return;
+      if (!l.reads.try_take(manifests_read, clock().now())) {
+        ++status_.manifests_dropped;
+        return;
+      }
+      send(*config_.manifests, source_manifest{e.source, l.address, e.object.group, e.object.id, e.object.payload});
       return;
     }
     if (e.object.group != j->index) return lied(*j, "another group than was asked for");
     if (const auto taken = j->copy->push(e.object.id, e.object.payload, config_.cipher); !taken) return lied(*j, taken.error().message());
     if (!j->copy->complete()) return;
     ++status_.copies;
-    answer(*j, {copy_miss::none, j->copy->take(), e.source, config_.addresses[e.source]});
+    answer(*j, {copy_miss::none, j->copy->take(), e.source, links_[e.source].address});
   }
 
   void lied(job& j, const std::string& why) {
     ++status_.wrong;
-    base::log::warn("second_source", "wrong-copy", {{"source", config_.addresses[*j.source]}, {"chunk", j.index}, {"reason", why}});
+    base::log::warn("second_source", "wrong-copy", {{"source", links_[*j.source].address}, {"chunk", j.index}, {"reason", why}});
     j.not_asked.insert(*j.source);
     cancel(j);
+    useless(*j.source);
     failed(j, copy_miss::wrong);
   }
+
+  /// True of a place for those that discovery finds.
+  bool found(uint32_t source) const { return source >= config_.addresses.size(); }
+
+  void useless(uint32_t source) {
+    if (found(source) && finder_) send(*finder_, source_useless{source});
+  }
+
+  /// True if it is connected, and this chunk may be had of it.
+  bool counts(const job& j, uint32_t source) const { return links_[source].session && !j.not_asked.contains(source) && (j.of_found || !found(source)); }
 
   /// The source that is being asked has it not, or not all of it.
   void failed(job& j, copy_miss why) {
@@ -220,12 +262,12 @@ private:
   /// True if a source that is connected may still have it. One that is not is not waited for: what waits for the answer costs time.
   bool hopeful(const job& j) const {
     for (uint32_t i = 0; i < links_.size(); ++i)
-      if (links_[i].session && !j.not_asked.contains(i)) return true;
+      if (counts(j, i)) return true;
     return false;
   }
 
   bool may_ask(const job& j, uint32_t source, base::mono_time now) const {
-    if (!links_[source].session || j.not_asked.contains(source) || j.source == source) return false;
+    if (!counts(j, source) || j.source == source) return false;
     const auto at = j.tried.find(source);
     return at == j.tried.end() || now >= at->second + again_after;
   }
@@ -253,6 +295,7 @@ private:
     const auto part = (j.until - now) / static_cast<int64_t>(others(j) + 1);
     j.give_up = now + std::max<base::mono_duration>(part, share_least);
     ++status_.fetches;
+    if (++l.in_vain >= limits::second_source_in_vain_max) useless(*best);
     // The session answers before it sends the first event of the request, and both arrive in that order.
     request(l.session, caf::infinite, fetch_request{{config_.stream, "chunks"}, {j.index, 0}, {j.index, 0}})
       .then([this, id = j.id, source = *best, generation = l.generation](uint64_t request) {
@@ -291,7 +334,8 @@ private:
 
   second_source_config config_;
   observer_actor observer_;
-  std::vector<link> links_;
+  std::optional<source_finder_actor> finder_;
+  std::vector<link> links_; ///< those that were named, then places for those that are found
   std::list<job> jobs_;
   second_source_status status_;
   uint64_t next_ = 0;

@@ -8,6 +8,7 @@
 
 #include "actors/report.hpp"
 #include "actors/session.hpp"
+#include "actors/source_finder.hpp"
 #include "object/group_copy.hpp"
 
 namespace ec::actors {
@@ -29,6 +30,7 @@ struct fetch_group {
   uint64_t index = 0;
   std::chrono::milliseconds within{0}; ///< answered by then, and as soon as no source that is connected can still have it
   std::vector<uint32_t> except;        ///< sources not to ask: their copies are known and did not do
+  bool of_found = false;               ///< also of sources that nobody named, but discovery found
 };
 
 /// The answer: a copy that nobody vouches for, or why there is none.
@@ -37,6 +39,11 @@ struct fetched_group {
   std::optional<object::chunk_copy> copy; ///< set if `why` is none
   uint32_t source = 0;                    ///< who gave it
   std::string address;                    ///< of that source
+};
+
+/// The copy that this source gave was put to use.
+struct copy_taken {
+  uint32_t source = 0;
 };
 
 /// One object of a source's track `manifests`.
@@ -54,16 +61,20 @@ using manifest_listener_actor = caf::typed_actor<caf::reacts_to<source_manifest>
 struct second_source_status {
   uint64_t fetches = 0; ///< requests to sources
   uint64_t copies = 0;  ///< that were answered with
+  uint64_t taken = 0;   ///< of those, put to use
   uint64_t bytes = 0;   ///< payloads that came
   uint64_t wrong = 0;   ///< sources that gave what is no group of this stream
+  uint64_t manifests_dropped = 0; ///< of sources that send more of them than are read
   size_t connected = 0; ///< sources
 };
 
 /// Other publishers of the stream that this node publishes, which it asks for what it lacks. They are dialled as a subscriber's remotes are
-/// and asked for nothing until somebody wants a chunk: then one after the other, by a FETCH of the whole group.
+/// and asked for nothing until somebody wants a chunk: then one after the other, by a FETCH of the whole group. Those that an operator named
+/// come first; one that discovery found and that gives nothing of use leaves its place to another.
 using second_source_actor = caf::typed_actor<
   // A chunk is wanted.
   caf::replies_to<fetch_group>::with<fetched_group>,
+  caf::reacts_to<copy_taken>,
   // What happened on a session; the answer is the credit for the next object.
   caf::replies_to<session_event>::with<edge_credit>,
   // Time passed (sent to itself).
@@ -80,6 +91,9 @@ struct second_source_config {
   /// Dials a source for good: a supervisor (spawn_session_link).
   std::function<caf::actor(caf::actor_system&, uint32_t source, session_sink_actor sink)> link;
   std::optional<manifest_listener_actor> manifests = {}; ///< set: their tracks `manifests` are followed
+  size_t found_max = 0; ///< sources that discovery may add behind those
+  /// Looks for them, and has them dialled as sources from addresses.size() on (spawn_source_finder). It ends with this.
+  std::function<source_finder_actor(caf::actor_system&, session_sink_actor sink)> find = {};
 };
 
 second_source_actor spawn_second_source(caf::actor_system& sys, second_source_config config, observer_actor observer);
@@ -88,5 +102,6 @@ second_source_actor spawn_second_source(caf::actor_system& sys, second_source_co
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::fetch_group)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::fetched_group)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::copy_taken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::source_manifest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::second_source_status)

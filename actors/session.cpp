@@ -20,21 +20,15 @@ class session final : public loop_actor<session_actor>, public session_feed {
 public:
   session(caf::actor_config& cfg, net_loop& loop, std::shared_ptr<endpoint_core> core, session_dial dial, session_sink_actor sink) :
     loop_actor(cfg, loop), core_(std::move(core)), dial_(std::move(dial)), edge_(dial_.edge, std::move(sink), {}) {
-    moq::session_config config;
-    config.role = moq::session_role::client;
-    config.implementation = core_->implementation();
-    config.path = dial_.address.path;
-    config.authority = dial_.address.authority();
-    link_ = std::make_unique<moq_link>(loop, std::move(config), *this, dial_.offer ? &core_->store() : nullptr, [this](const quic::close_reason& why) { on_gone(why); });
+    link_ = std::make_unique<moq_link>(loop, client_config(dial_.address, core_->implementation()), *this, dial_.offer ? &core_->store() : nullptr, [this](const quic::close_reason& why) { on_gone(why); });
     edge_.on_room([this] { balance(); });
   }
 
   behavior_type make_behavior() override {
     core_->watch(*link_);
-    auto dialled = core_->quic().connect(dial_.peer, dial_.address.host, dial_.verification, {"moqt-18"}, *link_, core_->loop().now());
+    const auto dialled = link_->dial(core_->quic(), dial_.address, dial_.peer, dial_.verification);
     if (dialled) {
-      if (dial_.keep_alive) dialled.value()->set_keep_alive(*dial_.keep_alive);
-      link_->attach(*dialled.value());
+      if (dial_.keep_alive) link_->connection()->set_keep_alive(*dial_.keep_alive);
     } else {
       end(dialled.error().message());
     }

@@ -32,9 +32,14 @@ public:
         found_ = discovery::ways(found.sources, config_.policy);
         // Under another name it would be another stream: other namespace, other key.
         std::erase_if(found_, [&](const discovery::way& w) { return w.to.what->stream_id.text() != config_.stream_id; });
+        discovery::leave_out(found_, config_.except);
         for (auto& p : places_)
           if (p.link && std::ranges::none_of(found_, [&](const discovery::way& w) { return discovery::full_address(w.by) == p.address; })) leave(p, "gone");
         fill();
+      },
+      [this](const source_useless& u) {
+        const auto at = u.id - config_.first; // below it: far outside
+        if (at < places_.size() && places_[at].link) places_[at].useless = true;
       },
       [this](tick_atom) {
         look();
@@ -58,6 +63,8 @@ private:
     std::string address;
     std::string node; ///< whose it is
     bool leaving = false;
+    base::mono_time since{};  ///< dialled
+    bool useless = false;
     base::mono_time up_at{};  ///< when it was last known to be up; at first, when it was dialled
     uint64_t restarts = 0;    ///< of its link, when it was last looked at
     unsigned steady_looks = 0; ///< since when it ran without another
@@ -94,13 +101,13 @@ private:
         base::log::info("source_finder", "source-not-dialled", {{"address", address}, {"reason", where.error().message()}});
         continue;
       }
-      *free = {config_.link(system(), config_.first + static_cast<uint32_t>(free - places_.begin()), where.value()), address, node_of(w), false, clock().now()};
+      *free = {config_.link(system(), config_.first + static_cast<uint32_t>(free - places_.begin()), where.value()), address, node_of(w), false, clock().now(), false, clock().now()};
       monitor(free->link);
       if (observer_) send(observer_, report{"source-dialled", {{"source", where.value().authority()}, {"source_node", w.to.what->source_node}, {"signer", w.to.what->signer.to_string()}}});
     }
   }
 
-  /// Who announces a stream and cannot be reached may not keep others out.
+  /// Who announces a stream and cannot be reached, or gives nothing, may not keep others out.
   void look() {
     for (const auto& p : places_) {
       if (!p.link || p.leaving) continue;
@@ -118,21 +125,28 @@ private:
     p->restarts = s.restarts;
     p->steady_looks = steady ? p->steady_looks + 1 : 0;
     if (p->steady_looks >= 2) p->up_at = now;
-    if (steady || now - p->up_at < config_.settle || std::ranges::any_of(places_, [](const place& q) { return !q.link; })) return;
+    const bool absent = !steady && now - p->up_at >= config_.settle;
+    const bool had_its_turn = config_.turn.count() > 0 && now - p->since >= config_.turn;
+    if (absent || p->useless || had_its_turn) make_room(*p, absent ? "not reached" : p->useless ? "gives nothing" : "had its turn");
+  }
+
+  /// Where others wait for a place, this one is theirs.
+  void make_room(place& p, const char* reason) {
+    if (std::ranges::any_of(places_, [](const place& q) { return !q.link; })) return;
     const auto waits = [&](const discovery::way& w) { return wants_place(w); };
     if (std::ranges::none_of(found_, waits)) return; // it may as well go on trying
     // All who wait were given up before: they take turns.
     if (std::ranges::none_of(found_, [&](const discovery::way& w) { return waits(w) && !given_up_.contains(discovery::full_address(w.by)); })) given_up_.clear();
     if (given_up_.size() >= base::limits::announcements_per_stream_max) given_up_.clear();
-    given_up_.insert(p->address);
-    leave(*p, "not reached");
+    given_up_.insert(p.address);
+    leave(p, reason);
   }
 
   source_finder_config config_;
   observer_actor observer_;
   std::vector<discovery::way> found_;
   std::vector<place> places_;
-  std::set<std::string> given_up_;   ///< addresses that did not come up while others waited
+  std::set<std::string> given_up_;   ///< addresses that left their places to others who waited
   std::set<std::string> undialable_; ///< addresses of another kind
 };
 

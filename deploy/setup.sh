@@ -29,7 +29,7 @@ as_root() {
 
 packages=(
   g++ pkg-config meson ninja-build python3 ca-certificates
-  libcaf-dev libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev nettle-dev libblake3-dev
+  libcaf-dev libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libgnutls28-dev nettle-dev libblake3-dev
   rapidjson-dev libboost-dev libboost-program-options-dev libdvbpsi-dev libcurl4-openssl-dev libmicrohttpd-dev libspdlog-dev libhdhomerun-dev libtorrent-rasterbar-dev libavahi-core-dev
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev
   doctest-dev libbenchmark-dev ffmpeg
@@ -53,7 +53,7 @@ debian_uri() {
   printf '%s' "${uri%/}"
 }
 
-# ngtcp2 and a newer Meson come from backports on Debian 12; BLAKE3 entered Debian in forky and needs nothing newer
+# ngtcp2, nghttp3 and a newer Meson come from backports on Debian 12; BLAKE3 entered Debian in forky and needs nothing newer
 # than any libc6 of these ten years. Everything else of forky is pinned out of reach.
 add_sources() {
   local uri keyring list=/etc/apt/sources.list.d/ec-node.sources pin=/etc/apt/preferences.d/ec-node tmp

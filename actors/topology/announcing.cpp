@@ -60,6 +60,13 @@ std::string node_name(const crypto::verifying_key& key) {
   return crypto::blake3(key.bytes()).hex().substr(0, 16);
 }
 
+std::string first_carrier(const discovery_wishes& wishes) {
+  if (!wishes.directories.empty()) return "--directory";
+  if (!wishes.gossip.empty()) return "--gossip";
+  if (wishes.mdns) return "--mdns";
+  return wishes.dht.any() ? "--dht" : "";
+}
+
 base::result<std::vector<session_peer>> gossip_peers(const std::vector<std::string>& addresses) {
   return peers_of(addresses, limits::gossip_peers_max, "--gossip");
 }
@@ -86,7 +93,7 @@ base::result<std::optional<discovery::dht_config>> dht_choice(const dht_wishes& 
 base::result<discovery_actor> start_discovery(caf::actor_system& sys, const discovery_wishes& wishes, std::shared_ptr<const crypto::signing_key> key,
   observer_actor observer, const machine& on) {
   EC_TRY(auto dht, dht_choice(wishes.dht));
-  if (wishes.directories.empty() && wishes.gossip.empty() && !wishes.offer && !dht && !wishes.mdns)
+  if (first_carrier(wishes).empty() && !wishes.offer)
     return fail(errc::config, "needed: where do announcements come from? Or --gossip, --dht, --mdns", "--directory");
   if (wishes.directories.size() > limits::directories_max)
     return fail(errc::config, "at most " + std::to_string(limits::directories_max) + " may be given", "--directory");

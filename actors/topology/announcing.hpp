@@ -55,6 +55,20 @@ struct discovery_wishes {
   std::vector<std::string> wanted;           ///< streams that carriers look for, beside those that are watched
 };
 
+/// What an operator's configuration says of them: publish_config, subscribe_config, or options with the same names.
+template <class Config>
+discovery_wishes wishes_of(const Config& config) {
+  discovery_wishes out;
+  out.directories = config.directory;
+  out.gossip = config.gossip;
+  out.mdns = config.mdns;
+  out.dht = {config.dht, config.dht_bootstrap, config.dht_listen};
+  return out;
+}
+
+/// The first option by which others are to be found; empty if there is none.
+std::string first_carrier(const discovery_wishes& wishes);
+
 /// Peers by their addresses: known by their pins, else by a certificate authority. Errors (config) name --gossip.
 [[nodiscard]] base::result<std::vector<session_peer>> gossip_peers(const std::vector<std::string>& addresses);
 

@@ -30,6 +30,7 @@ struct publish_config {
   std::vector<std::string> second_source;       ///< other publishers of the stream: what is damaged here is asked of them before it is signed
   unsigned repair_share_max = 5;                ///< percent of a chunk's packets that may be taken on their word
   std::chrono::milliseconds repair_wait{2000};  ///< a damaged chunk is held back for no longer
+  std::string discovered_sources = "compare";   ///< with `announce`, other publishers of the stream that this node learns of: ignore, compare (their counts), repair (from them too)
   std::vector<std::string> trust_signer;        ///< "ed25519:<hex>" of second sources' signers whose count of chunks is taken if it is ahead
   std::filesystem::path trust_file;             ///< keys for each stream; adds to `trust_signer`
   double pace = 1.0;                            ///< of a file: 1 is real time, 0 as fast as the node can
@@ -47,6 +48,21 @@ struct publish_config {
   std::string dht_listen;                       ///< UDP address of the DHT node; empty: any free port
   std::vector<std::string> announce_address;    ///< "host:port" at which others reach this node; empty: where it listens
   std::chrono::milliseconds announce_ttl{60'000}; ///< an announcement counts for so long, and is said again each third of it
+  std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
+  bool json = false;                            ///< events as JSON lines
+};
+
+/// A MoQ relay: takes tracks from the sessions of publishers, gives them to those of subscribers.
+struct relay_node_config {
+  std::string listen = "0.0.0.0:4443";          ///< UDP address; port 0: any free port
+  std::vector<std::string> upstream;            ///< relays, or publishers, that are asked for what nobody offers here
+  std::filesystem::path state_dir;              ///< its certificate; empty: the default of this user
+  std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
+  std::filesystem::path tls_key;
+  std::filesystem::path endpoint_addr_out;      ///< the full address is written here
+  unsigned cache_mb = 1024;                     ///< of objects, of all tracks
+  std::chrono::seconds cache_age{120};          ///< of a group, but for the newest of its track
+  std::chrono::milliseconds publisher_linger{5000}; ///< a publisher that vanished is waited for
   std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
   bool json = false;                            ///< events as JSON lines
 };

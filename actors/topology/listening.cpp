@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include "actors/moq_link.hpp"
 #include "actors/topology/common.hpp"
+#include "base/hex.hpp"
+#include "base/log.hpp"
 #include "crypto/certificate.hpp"
 
 namespace ec::actors {
@@ -19,8 +22,9 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const list
   quic_endpoint_config endpoint;
   endpoint.implementation = "ec-node/" EC_VERSION;
   endpoint.linger = wishes.linger;
+  endpoint.relays = wishes.relays;
   endpoint.quic.listen = listen.value();
-  endpoint.quic.alpns = {"moqt-18"};
+  endpoint.quic.alpns = {moq_protocol, std::string(quic::webtransport_alpn)};
   quic::endpoint_address full;
   full.pin = identity.value().spki();
   const auto current = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
@@ -33,6 +37,8 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const list
     full.host = local.substr(0, local.rfind(':'));
     if (full.host.front() == '[') full.host = full.host.substr(1, full.host.size() - 2);
   }
+  // By this digest a browser knows the endpoint; a pin names the key, which outlives the certificate.
+  base::log::info("quic_endpoint", "certificate", {{"sha256", base::to_hex(current->certificate_digest())}, {"ends_unix_ms", base::unix_ms(current->not_after())}});
   started_endpoint out{std::move(running), full, std::nullopt};
   if (wishes.tls_cert.empty())
     out.keeper = spawn_certificate_keeper(sys, {.dir = wishes.state, .names = names, .current = current, .wall = on.wall}, out.running.actor, on.blocking);

@@ -8,6 +8,7 @@
 #include "actors/certificate_keeper.hpp"
 #include "actors/machine.hpp"
 #include "actors/quic_endpoint.hpp"
+#include "actors/relaying.hpp"
 #include "base/result.hpp"
 #include "quic/address.hpp"
 
@@ -20,6 +21,7 @@ struct listen_wishes {
   std::filesystem::path tls_cert;  ///< PEM; empty: the node's own, self-signed
   std::filesystem::path tls_key;
   std::chrono::milliseconds linger{2000}; ///< at the end: how long to wait for peers to take the rest
+  std::optional<relay_choice> relays{}; ///< what peers offer is passed on to others
 };
 
 struct started_endpoint {

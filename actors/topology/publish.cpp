@@ -4,6 +4,7 @@
 #include "actors/manifest_publisher.hpp"
 #include "actors/second_source.hpp"
 #include "actors/signer.hpp"
+#include "actors/source_finder.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
@@ -24,6 +25,17 @@ namespace {
 
 using base::errc, base::fail;
 
+/// What is done with other publishers of the stream that discovery finds.
+enum class found_use { ignore, compare, repair };
+
+base::result<found_use> found_use_of(const publish_config& config) {
+  if (config.discovered_sources == "ignore" || (config.discovered_sources == "compare" && !config.announce)) return found_use::ignore;
+  if (config.discovered_sources == "compare") return found_use::compare;
+  if (config.discovered_sources != "repair") return fail(errc::config, "expected ignore, compare or repair, found '" + config.discovered_sources + "'", "--discovered-sources");
+  if (!config.announce) return fail(errc::config, "nobody is found: give --announce too", "--discovered-sources");
+  return found_use::repair;
+}
+
 /// Everything that was read and checked before the first actor is spawned.
 struct publish_plan {
   publish_config config;
@@ -36,6 +48,7 @@ struct publish_plan {
   std::optional<crypto::verifying_key> signer; ///< unset: nothing is signed
   std::vector<manifest::key_statement> statements; ///< about keys, genuine
   std::vector<session_peer> second_sources;
+  found_use found = found_use::ignore;
   manifest::trust_set counts; ///< whose count of chunks is taken
   tuner::source_kind source = tuner::source_kind::file;
   bool live = false;                              ///< of the source: real time decides the pace
@@ -81,10 +94,6 @@ base::result<discovery::announcement> announcement_of(const publish_config& conf
   return a;
 }
 
-dht_wishes dht_of(const publish_config& config) {
-  return {config.dht, config.dht_bootstrap, config.dht_listen};
-}
-
 /// Before anything runs; the rest of it is start_discovery's.
 base::result<void> check_announcing(const publish_config& config) {
   EC_TRY(auto id, identity::source_stream_id("file", "x", "1", "ts-v1")); // any: it is the addresses that are in question
@@ -97,7 +106,7 @@ base::result<void> check_announcing(const publish_config& config) {
   if (config.announce_address.size() > base::limits::announcement_transports_max)
     return fail(errc::config, "at most " + std::to_string(base::limits::announcement_transports_max) + " may be given", "--announce-address");
   if (const auto peers = gossip_peers(config.gossip); !peers) return fail(peers.error());
-  if (const auto dht = dht_choice(dht_of(config)); !dht) return fail(dht.error());
+  if (const auto dht = dht_choice(wishes_of(config).dht); !dht) return fail(dht.error());
   return base::ok();
 }
 
@@ -110,8 +119,8 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
     return fail(errc::config, "expected 1 to " + std::to_string(base::limits::manifest_chunks_max), "--epoch-chunks");
   if (config.announce) {
     EC_TRYV(check_announcing(config));
-  } else if (!config.directory.empty() || !config.gossip.empty() || dht_of(config).any() || config.mdns) {
-    return fail(errc::config, "nothing is announced: give --announce too", !config.directory.empty() ? "--directory" : !config.gossip.empty() ? "--gossip" : config.mdns ? "--mdns" : "--dht");
+  } else if (const auto given = first_carrier(wishes_of(config)); !given.empty()) {
+    return fail(errc::config, "nothing is announced: give --announce too", given);
   }
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
@@ -120,12 +129,13 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   if (config.tls_cert.empty() != config.tls_key.empty())
     return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
   const bool believes = !config.trust_signer.empty() || !config.trust_file.empty();
-  if (!config.second_source.empty() && !config.publish_manifests && !believes)
+  EC_TRY(plan.found, found_use_of(config));
+  if (!config.publish_manifests && ((!config.second_source.empty() && !believes) || plan.found == found_use::repair))
     return fail(errc::config, "who takes chunks from others says so in its manifests: --publish-manifests is off. Only to count as others do, name with "
-      "--trust-signer whom to believe", "--second-source");
+      "--trust-signer whom to believe", plan.found == found_use::repair ? "--discovered-sources" : "--second-source");
   EC_TRY(plan.second_sources, peers_of(config.second_source, base::limits::second_sources_max, "--second-source"));
-  if (config.second_source.empty() && believes)
-    return fail(errc::config, "nobody's count is heard: give --second-source too", config.trust_signer.empty() ? "--trust-file" : "--trust-signer");
+  if (config.second_source.empty() && plan.found == found_use::ignore && believes)
+    return fail(errc::config, "nobody's count is heard: give --second-source or --announce too", config.trust_signer.empty() ? "--trust-file" : "--trust-signer");
   if (config.repair_share_max > base::limits::repair_share_percent_max)
     return fail(errc::config, "expected 0 to " + std::to_string(base::limits::repair_share_percent_max), "--repair-share-max");
   if (config.repair_wait.count() < 1 || static_cast<uint64_t>(config.repair_wait.count()) > base::limits::repair_wait_ms_max)
@@ -233,16 +243,45 @@ private:
 /// How long the first chunk of a live stream waits for the count of those who are trusted.
 constexpr std::chrono::milliseconds clock_wait{2500};
 
+/// Who is found and only heard, not asked, makes room for the next after this, so that all counts are compared in time.
+constexpr std::chrono::milliseconds compare_turn{60'000};
+
+/// Other publishers that discovery finds, but this node itself and those that were named.
+source_finder_config found_sources_of(const publish_plan& plan, const running_endpoint& endpoint, const announced_stream& announced, session_sink_actor sink,
+  const observer_actor& observer) {
+  source_finder_config out{.stream_id = plan.stream_id, .first = static_cast<uint32_t>(plan.second_sources.size()), .places = base::limits::second_sources_found_max, .link = {}};
+  if (plan.found == found_use::compare) out.turn = compare_turn;
+  out.except.self = announced.what->signer;
+  for (const auto& t : announced.what->transports)
+    if (const auto* own = std::get_if<discovery::direct_transport>(&t)) out.except.pins.push_back(own->spki);
+  for (const auto& named : plan.second_sources) {
+    out.except.addresses.push_back(named.address.authority());
+    if (named.address.pin) out.except.pins.push_back(*named.address.pin);
+  }
+  out.link = [on = plan.on, endpoint, sink, observer](caf::actor_system& sys, uint32_t id, const quic::endpoint_address& address) {
+    session_peer peer{address, {}};
+    if (address.pin) peer.verification = quic::client_verification::pinned(*address.pin);
+    return spawn_session_link(sys, id, peer, on, endpoint, sink, observer);
+  };
+  return out;
+}
+
 /// Whoever else publishes the stream, asked for what is damaged here; `listens` hears their manifests. They are dialled from the endpoint that
 /// serves.
 base::result<second_source_actor> spawn_second_sources(caf::actor_system& sys, const publish_plan& plan, const running_endpoint& endpoint,
-  manifest_listener_actor listens, const observer_actor& observer) {
+  manifest_listener_actor listens, const std::optional<announced_stream>& announced, const observer_actor& observer) {
   EC_TRY(auto cipher, object::stream_cipher::make(plan.stream_id, *plan.network_secret));
-  second_source_config config{namespace_of(plan.stream_id), std::move(cipher), plan.config.profile, {}, {}, std::move(listens)};
+  second_source_config config{namespace_of(plan.stream_id), std::move(cipher), plan.config.profile, {}, {}, std::move(listens), 0, {}};
   for (const auto& peer : plan.second_sources) config.addresses.push_back(peer.address.authority());
   config.link = [peers = plan.second_sources, on = plan.on, endpoint, observer](caf::actor_system& s, uint32_t source, session_sink_actor sink) {
     return spawn_session_link(s, source, peers[source], on, endpoint, std::move(sink), observer);
   };
+  if (announced && plan.found != found_use::ignore) {
+    config.found_max = base::limits::second_sources_found_max;
+    config.find = [plan, endpoint, announced, observer](caf::actor_system& s, session_sink_actor sink) {
+      return spawn_source_finder(s, found_sources_of(plan, endpoint, *announced, std::move(sink), observer), announced->to, observer);
+    };
+  }
   return spawn_second_source(sys, std::move(config), observer);
 }
 
@@ -264,13 +303,15 @@ base::result<std::vector<caf::actor>> spawn_pipeline(caf::actor_system& sys, con
   if (announced) cutting.on_names = [announced](const auto& names, const auto& second) { announced->rename(names, second); };
   std::optional<clock_keeper_actor> counts;
   std::optional<second_source_actor> others;
-  if (!plan.second_sources.empty()) {
-    counts = spawn_clock_keeper(sys, {.judge = manifest::verifier(plan.stream_id, plan.counts, manifest::live_rules()),
+  if (!plan.second_sources.empty() || plan.found != found_use::ignore) {
+    counts = spawn_clock_keeper(sys, {.judge = manifest::verifier(plan.stream_id, plan.counts, manifest::live_rules()), .self = sealer.publisher,
       .agreement = {.duration_ticks = int64_t{plan.cutter.profile.duration_ms} * 90}, .wall = plan.on.wall}, observer);
     keep(*counts);
-    EC_TRY(others, spawn_second_sources(sys, plan, serving, caf::actor_cast<manifest_listener_actor>(*counts), observer));
+    EC_TRY(others, spawn_second_sources(sys, plan, serving, caf::actor_cast<manifest_listener_actor>(*counts), announced, observer));
     keep(*others);
-    if (plan.signer) cutting.repair = repair_config{*others, config.repair_share_max, config.repair_wait}; // who takes from others signs that it did
+    // Who takes from others signs that it did.
+    if (plan.signer && (!plan.second_sources.empty() || plan.found == found_use::repair))
+      cutting.repair = repair_config{*others, config.repair_share_max, config.repair_wait, plan.found == found_use::repair};
     // A file waits for nobody: it would be over.
     cutting.cutter.hold = plan.live && plan.counts.size() > 0;
     cutting.clock_wait = clock_wait;
@@ -312,16 +353,12 @@ base::result<announced_stream> announce(caf::actor_system& sys, const publish_pl
   auto key = node_key(state);
   if (!key) return fail(about_setting(key.error(), "--state-dir"));
   EC_TRY(auto own, announcement_of(plan.config, *plan.names, endpoint.where, key.value()->public_key()));
-  discovery_wishes wishes;
-  wishes.directories = plan.config.directory;
+  auto wishes = wishes_of(plan.config);
   wishes.directory_token_file = plan.config.directory_token_file;
   wishes.ttl = plan.config.announce_ttl;
-  wishes.gossip = plan.config.gossip;
   wishes.endpoint = endpoint.running;
   wishes.offer = true;
-  wishes.mdns = plan.config.mdns;
   wishes.spki = endpoint.where.pin;
-  wishes.dht = dht_of(plan.config);
   wishes.dht_state_dir = state;
   EC_TRY(auto discovery, start_discovery(sys, wishes, std::move(key).value(), observer, plan.on));
   announced_stream out{std::move(discovery), std::make_shared<const discovery::announcement>(std::move(own))};

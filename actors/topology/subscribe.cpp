@@ -72,10 +72,6 @@ base::result<manifest::subscriber_state> recall(subscribe_plan& plan) {
   return known;
 }
 
-dht_wishes dht_of(const subscribe_config& config) {
-  return {config.dht, config.dht_bootstrap, config.dht_listen};
-}
-
 base::result<subscribe_plan> plan_of(const subscribe_config& config, const machine& on) {
   subscribe_plan plan;
   plan.config = config;
@@ -85,15 +81,15 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
       return fail(about_setting(ca.error(), "--tls-ca"));
   if (config.remote.empty() && !config.discover) return fail(errc::config, "needed: where do the objects come from? Or --discover", "--remote");
   if (config.discover) {
-    if (config.directory.empty() && config.gossip.empty() && !dht_of(config).any() && !config.mdns)
+    if (first_carrier(wishes_of(config)).empty())
       return fail(errc::config, "needed with --discover: whom to ask? Or --gossip, --dht, --mdns", "--directory");
     if (const auto peers = gossip_peers(config.gossip); !peers) return fail(peers.error());
-    if (const auto dht = dht_choice(dht_of(config)); !dht) return fail(dht.error());
+    if (const auto dht = dht_choice(wishes_of(config).dht); !dht) return fail(dht.error());
     const auto policy = discovery::parse_policy(config.discover_policy);
     if (!policy) return fail(errc::config, "expected direct-first, relay-first, direct or relay, found '" + config.discover_policy + "'", "--discover-policy");
     plan.policy = *policy;
-  } else if (!config.directory.empty() || !config.gossip.empty() || dht_of(config).any() || config.mdns) {
-    return fail(errc::config, "nobody is asked: give --discover too", !config.directory.empty() ? "--directory" : !config.gossip.empty() ? "--gossip" : config.mdns ? "--mdns" : "--dht");
+  } else if (const auto given = first_carrier(wishes_of(config)); !given.empty()) {
+    return fail(errc::config, "nobody is asked: give --discover too", given);
   }
   if (config.stream_id.empty()) return fail(errc::config, "needed: the publisher prints it at its start", "--stream-id");
   const auto id = identity::stream_id::parse(config.stream_id);
@@ -199,12 +195,8 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   EC_TRY(auto endpoint, start_quic_endpoint(sys, std::move(endpoint_config), on));
   std::optional<discovery_actor> discovery;
   if (config.discover) {
-    discovery_wishes wishes;
-    wishes.directories = config.directory;
-    wishes.gossip = config.gossip;
+    auto wishes = wishes_of(config);
     wishes.endpoint = endpoint;
-    wishes.dht = dht_of(config);
-    wishes.mdns = config.mdns;
     auto started = start_discovery(sys, wishes, nullptr, observer, on);
     if (!started) {
       running_topology begun;

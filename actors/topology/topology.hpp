@@ -38,6 +38,9 @@ base::result<running_topology> leader(caf::actor_system& sys, const publish_conf
 /// Publishes the chunks of a broadcast from its own reading; signs nothing.
 base::result<running_topology> relay(caf::actor_system& sys, const publish_config& config, observer_actor observer, const machine& on = {});
 
+/// Passes on what peers offer, unverified: a MoQ relay.
+base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on = {});
+
 /// Takes manifests and objects from peers, verifies, and writes HLS.
 base::result<running_topology> subscriber(caf::actor_system& sys, const subscribe_config& config, observer_actor observer, const machine& on = {});
 

@@ -115,6 +115,18 @@ inline constexpr size_t moq_seen_objects_max = 8192;            ///< in one such
 inline constexpr size_t moq_requests_burst = 1000;              ///< requests that a peer may start at once
 inline constexpr size_t moq_requests_per_second = 200;          ///< and in the long run
 
+// A relay.
+inline constexpr size_t relay_tracks_max = 4096;                ///< relayed, or asked for, at a time
+inline constexpr size_t relay_track_upstreams_max = 4;          ///< publishers that one track is taken from at once
+inline constexpr size_t relay_peer_namespaces_max = 1000;       ///< offered by one session
+inline constexpr size_t relay_cache_bytes_max = 1u << 30;       ///< of all tracks
+inline constexpr size_t relay_track_cache_bytes = 64u << 20;    ///< of one
+inline constexpr size_t relay_track_cache_groups = 32;
+inline constexpr size_t relay_fill_bytes_max = 64u << 20;       ///< brought by one fetch upstream
+inline constexpr size_t relay_track_fills_max = 8;              ///< fetches upstream for one track at a time
+inline constexpr size_t relay_streams_tracked_max = 256;        ///< subgroups of one upstream subscription of which the progress is known
+inline constexpr size_t relay_peers_max = 64;                   ///< that a relay, or a publisher of relays, dials
+
 // Waiting objects of a subscriber: what came before its manifest.
 inline constexpr size_t subscriber_wait_bytes_max = 256u << 20;
 inline constexpr size_t subscriber_wait_groups_max = 32;

@@ -1,7 +1,7 @@
 #include "discovery/mdns.hpp"
 
 #include <array>
-#include <cstdlib>
+#include <utility>
 
 #include <avahi-common/alternative.h>
 #include <avahi-common/error.h>

@@ -45,4 +45,14 @@ std::vector<way> ways(const std::vector<source>& sources, policy p) {
   return out;
 }
 
+void leave_out(std::vector<way>& found, const acquaintances& known) {
+  std::erase_if(found, [&](const way& w) {
+    if (known.self && w.to.what->signer == *known.self) return true;
+    const auto* direct = std::get_if<direct_transport>(&w.by);
+    const auto pin = direct ? std::optional(direct->spki) : std::get<relay_transport>(w.by).spki;
+    if (pin && std::ranges::find(known.pins, *pin) != known.pins.end()) return true;
+    return direct && std::ranges::find(known.addresses, direct->address) != known.addresses.end();
+  });
+}
+
 } // namespace ec::discovery

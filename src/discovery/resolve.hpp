@@ -26,4 +26,14 @@ struct way {
 /// another name than those before comes behind them.
 std::vector<way> ways(const std::vector<source>& sources, policy p);
 
+/// Whom a node does not dial though it is announced: itself, and who is dialled already.
+struct acquaintances {
+  std::optional<crypto::verifying_key> self; ///< signs this node's announcements
+  std::vector<spki_digest> pins;             ///< of the node itself, and of others
+  std::vector<std::string> addresses;        ///< "host:port" of others
+};
+
+/// Takes the ways to them away.
+void leave_out(std::vector<way>& found, const acquaintances& known);
+
 } // namespace ec::discovery

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/bytes.hpp"
 #include "moq/message.hpp"
@@ -26,7 +27,24 @@ struct lower_layer {
   /// Bytes queued on the stream and not yet sent for the first time; 0 for one that is gone.
   virtual size_t unsent(uint64_t stream) const = 0;
   virtual void close(uint64_t code, std::string_view reason) = 0;
+  /// Largest datagram that the peer and the path take now; 0: none.
+  virtual size_t datagram_bytes_max() const { return 0; }
+  /// False: it was dropped at once, for want of room.
+  virtual bool send_datagram(base::bytes /*data*/) { return false; }
 };
+
+/// How a track that the peer publishes is taken: what PUBLISH_OK says.
+struct publish_accept {
+  subscription_filter filter; ///< kind::none: everything
+  uint8_t priority = 128;     ///< subscriber priority, lower first
+  std::optional<group_order> order; ///< unset: the publisher's
+  bool forward = true;        ///< false: nothing comes until `session::update` asks for it
+  std::optional<uint64_t> object_delivery_timeout_ms;
+  std::optional<uint64_t> subgroup_delivery_timeout_ms;
+  std::optional<uint64_t> new_group_request; ///< said only if the track has dynamic groups
+};
+/// Taken, or the error to answer.
+using publish_answer = std::variant<publish_accept, request_error>;
 
 /// What the peer said in SETUP.
 struct peer_setup {
@@ -34,6 +52,14 @@ struct peer_setup {
   std::string authority;      ///< empty if absent
   std::string implementation; ///< empty if absent
   std::vector<auth_token> tokens;
+};
+
+/// What the peer asks for, before it is done [MOQT 10.2.2].
+struct authorization {
+  request_kind kind = request_kind::subscribe;
+  full_track_name track; ///< requests for namespaces: the namespace or prefix, no name
+  bool update = false;   ///< REQUEST_UPDATE that brings tokens or moves the prefix of what was authorized before
+  std::vector<auth_token> tokens; ///< of this message, by value; those of SETUP came with `peer_setup`
 };
 
 /// What a session tells above it. All calls come from inside a call into the session; these may call the session
@@ -51,19 +77,39 @@ struct upper_layer {
   /// The peer wants one request moved.
   virtual void on_request_goaway(request_id, std::string_view /*uri*/, uint64_t /*timeout_ms*/) {}
 
+  /// May the peer do this? Nothing: yes; otherwise the error that refuses it (unauthorized, expired_auth_token,
+  /// malformed_auth_token). Asked for every request of the peer, before anything else above hears of it. A decision and nothing
+  /// else: it calls no session and no store.
+  virtual std::optional<request_error> on_authorize(request_id, const authorization&) { return std::nullopt; }
+  /// A subscriber asks that a group begin: of a track of the store with dynamic_groups, which is at a lower group. `group`: the
+  /// largest that it knows plus 1, 0 if it knows none.
+  virtual void on_new_group_request(const full_track_name& /*track*/, uint64_t /*group*/) {}
+
   // As a subscriber.
   virtual void on_subscribe_ok(request_id, const subscribe_ok&) {}
   /// The request is over. Also for requests that never left: going_away after a GOAWAY, excessive_load over a limit,
   /// internal_error when the session closes first, malformed_track and unsupported_extension found by us.
   virtual void on_request_error(request_id, const request_error&) {}
-  /// Accepted: PUBLISH_NAMESPACE, SUBSCRIBE_NAMESPACE, or an update of any request.
+  /// Accepted: PUBLISH, PUBLISH_NAMESPACE, SUBSCRIBE_NAMESPACE, SUBSCRIBE_TRACKS, or an update of any request. The answer to
+  /// TRACK_STATUS, with LARGEST_OBJECT and the track's properties, which ends it.
   virtual void on_request_ok(request_id, const request_ok&) {}
-  /// One whole object of a subscription or a fetch. Each (group, id) comes at most once for each request.
+  /// A subgroup stream of a subscription is about to tell its first object. `from_start`: it is the subgroup's first; `ends_group`:
+  /// the group ends where the stream does.
+  virtual void on_subgroup_begin(request_id, uint64_t /*group*/, uint64_t /*subgroup*/, bool /*from_start*/, bool /*ends_group*/) {}
+  /// One whole object of a subscription or a fetch; `datagram` tells whether it was published as one. Each (group, id) comes at
+  /// most once for each request.
   virtual void on_object(request_id, const object&) {}
   /// A subgroup stream ended: `reset` unset: all its objects came; otherwise the peer's code. `end_of_group`: no further
   /// objects exist in the group.
   virtual void on_subgroup_end(request_id, uint64_t /*group*/, uint64_t /*subgroup*/, std::optional<uint64_t> /*reset*/,
                                bool /*end_of_group*/) {}
+  /// The peer publishes a track: its answer. Taken, it is a subscription of ours from then on, under the peer's request id:
+  /// objects, its end, `update`, `unsubscribe` and joining fetches as for one that `subscribe` began. `m.params.largest`: the
+  /// joining location. Not called unless `session_config::takes_publish`; a track that is subscribed to already is refused
+  /// before, and a SUBSCRIBE of ours that has no answer yet fails with duplicate_subscription when its track is taken here.
+  virtual publish_answer on_publish(request_id, const publish& /*m*/) {
+    return request_error{.code = request_code::uninterested, .retry_after_ms = {}, .reason = "not wanted", .to = {}};
+  }
   /// The subscription is over, after its last stream. `stream_count` as sent: do not rely on it.
   virtual void on_publish_done(request_id, uint64_t /*status*/, std::string_view /*reason*/, uint64_t /*stream_count*/) {}
   virtual void on_fetch_ok(request_id, const fetch_ok&) {}
@@ -73,7 +119,10 @@ struct upper_layer {
   virtual void on_fetch_end(request_id, std::optional<uint64_t> /*reset*/) {}
   /// A namespace under a prefix that we subscribed to came or went.
   virtual void on_namespace(request_id, const track_namespace& /*suffix*/, bool /*active*/) {}
-  /// A namespace request of ours that was accepted is over: withdrawn by the peer.
+  /// The peer has a track under the prefix of a SUBSCRIBE_TRACKS of ours, and no stream to publish it on: `subscribe` gets it.
+  virtual void on_publish_blocked(request_id, const full_track_name& /*suffix*/) {}
+  /// A request of ours that was accepted is over: of a namespace, withdrawn by the peer; a track that we published, which ended
+  /// or which the peer wants no more (told at the next tick, if the track ended).
   virtual void on_request_closed(request_id) {}
 
   // As a publisher.

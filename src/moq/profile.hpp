@@ -130,6 +130,10 @@ public:
 
   /// The reader stands at the payload afterwards.
   virtual decoded<datagram> decode_datagram(base::byte_reader& in) const = 0;
+  /// Without the payload, which follows if `has_payload`.
+  virtual std::vector<uint8_t> encode_datagram(const datagram_header& h) const = 0;
+  /// What padding begins with on a stream of its own, or in a datagram; zeros follow.
+  virtual std::vector<uint8_t> encode_padding(bool datagram) const = 0;
 
   /// Violations are those that close the session; what only makes the track malformed is in the value.
   virtual decoded<object_properties> check_object_properties(std::span<const uint8_t> in) const = 0;

@@ -387,6 +387,8 @@ public:
     return moqt18_wire::encode_fetch_item(item, cursor);
   }
   decoded<datagram> decode_datagram(byte_reader& in) const override { return moqt18_wire::decode_datagram(in); }
+  std::vector<uint8_t> encode_datagram(const datagram_header& h) const override { return moqt18_wire::encode_datagram(h); }
+  std::vector<uint8_t> encode_padding(bool datagram) const override { return moqt18_wire::encode_padding(datagram); }
   decoded<object_properties> check_object_properties(std::span<const uint8_t> in) const override {
     return moqt18_wire::check_object_properties(in);
   }

@@ -305,4 +305,31 @@ decoded<datagram> decode_datagram(byte_reader& in) {
   return datagram{h};
 }
 
+std::vector<uint8_t> encode_datagram(const datagram_header& h) {
+  uint64_t type = 0;
+  if (!h.properties.empty()) type |= d_properties;
+  if (h.end_of_group && h.has_payload) type |= d_end;
+  if (h.id == 0) type |= d_zero_id;
+  if (!h.priority) type |= d_default_priority;
+  if (!h.has_payload) type |= d_status;
+  byte_writer out(40 + h.properties.size());
+  out.moqt_vi64(type);
+  out.moqt_vi64(h.alias);
+  out.moqt_vi64(h.group);
+  if (h.id != 0) out.moqt_vi64(h.id);
+  if (h.priority) out.u8(*h.priority);
+  if (!h.properties.empty()) {
+    out.moqt_vi64(h.properties.size());
+    out.raw(h.properties);
+  }
+  if (!h.has_payload) out.moqt_vi64(static_cast<uint64_t>(h.status));
+  return out.take();
+}
+
+std::vector<uint8_t> encode_padding(bool datagram) {
+  byte_writer out(9);
+  out.moqt_vi64(datagram ? datagram_padding : uni_padding);
+  return out.take();
+}
+
 } // namespace ec::moq::moqt18_wire

@@ -5,24 +5,8 @@
 #include "moq/internal/session_impl.hpp"
 
 namespace ec::moq {
-namespace {
 
 namespace limits = base::limits;
-
-/// [RFC 3986 3.3]: path-abempty, with a query behind it.
-bool is_path(std::string_view path) {
-  if (!path.empty() && path[0] != '/') return false;
-  return std::ranges::all_of(path, [](char c) { return c > ' ' && c < 0x7f && std::string_view("\"<>\\^`{|}#").find(c) == std::string_view::npos; });
-}
-
-/// [RFC 3986 3.2]: something like host:port, with no empty host.
-bool is_authority(std::string_view authority) {
-  if (const auto at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
-  if (authority.empty() || authority[0] == ':') return false;
-  return std::ranges::all_of(authority, [](char c) { return c > ' ' && c < 0x7f && std::string_view("\"<>\\^`{|}#/?").find(c) == std::string_view::npos; });
-}
-
-} // namespace
 
 uint64_t urgency(uint8_t subscriber_priority, uint8_t publisher_priority, group_order order, uint64_t base_group,
                  uint64_t group, uint64_t subgroup) {
@@ -42,9 +26,10 @@ uint64_t urgency(uint8_t subscriber_priority, uint8_t publisher_priority, group_
 
 session::impl::impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
   config_(std::move(config)), lower_(lower), upper_(upper), store_(published),
-  draft_(config_.draft ? *config_.draft : moqt18()), next_own_(config_.role == session_role::server ? 1 : 0) {
+  draft_(config_.draft ? *config_.draft : moqt18()), tokens_(config_.auth_token_cache_bytes), next_own_(config_.role == session_role::server ? 1 : 0) {
   peer_floor_ = next_peer_ = is_server() ? 0 : 1;
   if (store_) store_->observe(*this);
+  use_tokens(config_.request_tokens);
 }
 
 session::impl::~impl() {
@@ -56,6 +41,8 @@ void session::impl::detach() {
     if (r.sub && r.sub->t) r.sub->t->forget(*this);
     if (r.sub) r.sub->t = nullptr;
     if (r.fetched) r.fetched->t = nullptr;
+    if (r.fetched) r.fetched->brought = nullptr;
+    r.interest = nullptr;
   }
   served_.clear();
   if (store_) store_->forget(*this);
@@ -65,6 +52,12 @@ void session::impl::detach() {
 void session::impl::finish_closing(uint64_t code, std::string_view reason) {
   if (closed_) return;
   closed_ = true;
+  // An end that the publisher told and that only waited for late streams: there will be none any more.
+  // The requests themselves stay: whoever found the reason to close may be in the middle of one.
+  std::vector<std::pair<request_id, publish_done>> done;
+  for (const auto& [id, r] : own_)
+    if (r.done) done.emplace_back(id, *r.done);
+  for (const auto& [id, m] : done) upper_.on_publish_done(id, m.status, m.reason, m.stream_count);
   detach();
   upper_.on_closed(code, reason);
 }
@@ -94,20 +87,6 @@ void session::impl::on_connected(mono_time now) {
   pump_requests();
 }
 
-void session::impl::open_control() {
-  if (control_out_ || closed_) return;
-  control_out_ = lower_.open_uni();
-  if (!control_out_) return;
-  lower_.set_priority(*control_out_, urgency_control);
-  setup m;
-  if (!is_server() && config_.transport == transport_kind::raw_quic) {
-    if (!config_.path.empty()) m.path = config_.path;
-    if (!config_.authority.empty()) m.authority = config_.authority;
-  }
-  if (!config_.implementation.empty()) m.implementation = config_.implementation;
-  send(*control_out_, m);
-}
-
 void session::impl::on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now) {
   if (closed_) return;
   now_ = now;
@@ -127,6 +106,7 @@ void session::impl::on_stream_data(uint64_t stream, base::bytes data, bool fin, 
   const auto known = bidis_.find(stream);
   if (known == bidis_.end() && opened_by_us(stream)) return; // a request that is over
   auto& s = bidis_[stream];
+  if (known == bidis_.end()) s.served = true; // the peer's; a PUBLISH turns it round
   s.ours = opened_by_us(stream);
   if (fin) s.in_ended = true;
   if (s.over) {
@@ -227,112 +207,6 @@ void session::impl::read_uni(uint64_t stream) {
   }
 }
 
-void session::impl::read_control(uint64_t stream) {
-  while (!closed_) {
-    auto& s = unis_[stream];
-    base::byte_reader in(s.in.view());
-    const auto m = draft_.decode_control(in, std::nullopt);
-    if (!m) {
-      if (!m.error().need_more) return fail(m.error());
-      if (s.in_ended) return fail(session_code::protocol_violation, "the control stream was closed");
-      return;
-    }
-    s.in.consume(in.position());
-    if (const auto* first = std::get_if<setup>(&m.value())) {
-      if (peer_setup_) return fail(session_code::protocol_violation, "a second SETUP");
-      take_setup(*first);
-    } else if (!peer_setup_) {
-      return fail(session_code::protocol_violation, "the control stream does not begin with SETUP");
-    } else if (const auto* leave = std::get_if<moq::goaway>(&m.value())) {
-      take_goaway(*leave);
-    } else {
-      return fail(session_code::protocol_violation, "a request on the control stream");
-    }
-  }
-}
-
-void session::impl::take_setup(const setup& m) {
-  const bool may_name = is_server() && config_.transport == transport_kind::raw_quic;
-  if (m.path && !may_name) return fail(session_code::invalid_path, "PATH is not allowed here");
-  if (m.authority && !may_name) return fail(session_code::invalid_authority, "AUTHORITY is not allowed here");
-  if (m.path && !is_path(*m.path)) return fail(session_code::malformed_path, "PATH is no path of a URI");
-  if (m.authority && !is_authority(*m.authority)) return fail(session_code::malformed_authority, "AUTHORITY is none of a URI");
-  for (const auto& token : m.tokens) {
-    if (token.kind == auth_token::alias_type::remove || token.kind == auth_token::alias_type::use_alias) {
-      return fail(session_code::protocol_violation, "SETUP refers to a token alias");
-    }
-  }
-  peer_setup_ = true;
-  peer_setup told{m.path.value_or(""), m.authority.value_or(""), m.implementation.value_or(""), m.tokens};
-  peer_is_moq_lite_ = told.implementation.starts_with("moq-lite-");
-  upper_.on_setup(told);
-  if (!closed_) after_setup();
-}
-
-void session::impl::after_setup() {
-  // In order of their ids, which is the order in which the peer opened them.
-  std::vector<uint64_t> waiting;
-  for (const auto& [id, s] : bidis_) {
-    if (!s.ours && !s.over) waiting.push_back(id);
-  }
-  for (const auto& [id, s] : unis_) {
-    if (s.what == uni_stream::kind::unknown) waiting.push_back(id);
-  }
-  std::ranges::sort(waiting);
-  for (const uint64_t id : waiting) {
-    if (closed_) return;
-    if (id & 2) {
-      if (unis_.contains(id)) read_uni(id);
-    } else if (bidis_.contains(id)) {
-      read_bidi(id);
-    }
-  }
-}
-
-void session::impl::take_goaway(const moq::goaway& m) {
-  if (goaway_received_) return fail(session_code::protocol_violation, "a second GOAWAY");
-  if (is_server() && !m.uri.empty()) return fail(session_code::protocol_violation, "a client's GOAWAY names a URI");
-  if (m.first_unprocessed && (*m.first_unprocessed & 1) != (is_server() ? 1u : 0u)) {
-    return fail(session_code::invalid_request_id, "GOAWAY names a request id of its sender");
-  }
-  goaway_received_ = true;
-  for (const request_id id : std::exchange(queued_, {})) local_failure(id, request_code::going_away, "the peer is going away");
-  upper_.on_goaway(m.uri, m.timeout_ms);
-}
-
-void session::impl::goaway(std::string_view uri, uint64_t timeout_ms) {
-  if (closed_ || goaway_sent_ || !control_out_) return;
-  goaway_sent_ = true;
-  moq::goaway m;
-  if (is_server()) m.uri = uri.substr(0, limits::moq_uri_bytes_max);
-  m.timeout_ms = timeout_ms;
-  m.first_unprocessed = next_peer_;
-  send(*control_out_, m);
-  if (timeout_ms > 0) goaway_until_ = now_ + std::chrono::milliseconds(std::min<uint64_t>(timeout_ms, 86'400'000));
-}
-
-bool session::impl::check_tokens(const std::vector<auth_token>& tokens) {
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    switch (tokens[i].kind) {
-    case auth_token::alias_type::register_alias: // our cache has no room [MOQT 10.3.1.3]
-      fail(session_code::auth_token_cache_overflow, "no token may be registered");
-      return false;
-    case auth_token::alias_type::remove:
-    case auth_token::alias_type::use_alias:
-      fail(session_code::unknown_auth_token_alias, "no token is registered");
-      return false;
-    case auth_token::alias_type::use_value: break;
-    }
-    for (size_t j = 0; j < i; ++j) {
-      if (tokens[j] == tokens[i]) {
-        fail(session_code::protocol_violation, "a token comes twice");
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
 void session::impl::read_bidi(uint64_t stream) {
   for (;;) {
     const auto it = bidis_.find(stream);
@@ -344,7 +218,7 @@ void session::impl::read_bidi(uint64_t stream) {
       return;
     }
     std::optional<request_kind> on;
-    if (s.request) on = s.ours ? own_.at(*s.request).kind : peers_.at(*s.request).kind;
+    if (s.request) on = s.served ? peers_.at(*s.request).kind : own_.at(*s.request).kind;
     base::byte_reader in(s.in.view());
     // The first message of a stream is a request; GOAWAY with a request id belongs to the control stream alone.
     const auto m = draft_.decode_control(in, on);
@@ -353,12 +227,12 @@ void session::impl::read_bidi(uint64_t stream) {
       if (!s.in_ended) return;
       if (s.in.size() > 0) return fail(session_code::protocol_violation, "a request stream ends within a message");
       const auto request = s.request;
-      const bool ours = s.ours;
+      const bool served = s.served;
       if (!request) {
         bidis_.erase(it);
         return;
       }
-      return ours ? own_stream_ended(*request, std::nullopt) : peer_stream_ended(*request, std::nullopt);
+      return served ? peer_stream_ended(*request, std::nullopt) : own_stream_ended(*request, std::nullopt);
     }
     s.in.consume(in.position());
     if (!s.request) {
@@ -367,10 +241,10 @@ void session::impl::read_bidi(uint64_t stream) {
       if (std::exchange(s.goaway_seen, true)) return fail(session_code::protocol_violation, "a second GOAWAY on a request");
       if (is_server() && !leave->uri.empty()) return fail(session_code::protocol_violation, "a client's GOAWAY names a URI");
       upper_.on_request_goaway(*s.request, leave->uri, leave->timeout_ms);
-    } else if (s.ours) {
-      answer(*s.request, m.value());
-    } else {
+    } else if (s.served) {
       peer_message(*s.request, m.value());
+    } else {
+      answer(*s.request, m.value());
     }
   }
 }
@@ -385,14 +259,14 @@ void session::impl::on_stream_reset(uint64_t stream, uint64_t code, mono_time no
   const auto it = bidis_.find(stream);
   if (it == bidis_.end()) return;
   const auto request = it->second.over ? std::nullopt : it->second.request;
-  const bool ours = it->second.ours;
+  const bool served = it->second.served;
   if (!request) {
     lower_.reset(stream, reset_code::cancelled);
     bidis_.erase(it);
     return;
   }
   it->second.in_ended = true;
-  ours ? own_stream_ended(*request, code) : peer_stream_ended(*request, code);
+  served ? peer_stream_ended(*request, code) : own_stream_ended(*request, code);
 }
 
 void session::impl::on_stop_sending(uint64_t stream, uint64_t code, mono_time now) {
@@ -420,24 +294,8 @@ void session::impl::on_stop_sending(uint64_t stream, uint64_t code, mono_time no
   const auto it = bidis_.find(stream);
   if (it == bidis_.end() || it->second.over || !it->second.request) return;
   // The answer to a request of ours may still be on its way beside this: its own end of the stream decides.
-  if (it->second.ours) return lower_.reset(stream, reset_code::cancelled);
+  if (!it->second.served) return lower_.reset(stream, reset_code::cancelled);
   peer_stream_ended(*it->second.request, code);
-}
-
-void session::impl::on_datagram(base::bytes data, mono_time now) {
-  if (closed_) return;
-  now_ = now;
-  base::byte_reader in(data);
-  const auto d = draft_.decode_datagram(in);
-  if (!d) return fail(d.error());
-  if (std::holds_alternative<padding_datagram>(d.value())) {
-    counters_.padding_ignored += in.left();
-    return;
-  }
-  // Datagrams are not asked for by anything that we do; a publisher that sends them is told nothing.
-  const auto& h = std::get<datagram_header>(d.value());
-  if (const auto p = draft_.check_object_properties(h.properties); !p) return fail(p.error());
-  ++counters_.datagrams_ignored;
 }
 
 void session::impl::on_streams_available(mono_time now) {
@@ -457,96 +315,6 @@ void session::impl::on_writable(uint64_t stream, mono_time now) {
   if (peer != peers_.end() && peer->second.fetched) pump_fetch(it->second);
 }
 
-void session::impl::on_tick(mono_time now) {
-  if (closed_) return;
-  now_ = now;
-  deliver_local_failures();
-  if (closed_) return;
-  if (connected_ && !peer_setup_ && now >= connected_at_ + config_.setup_timeout) {
-    return fail(session_code::control_message_timeout, "no SETUP came");
-  }
-  if (goaway_until_ && now >= *goaway_until_) {
-    if (!own_.empty() || !peers_.empty()) return fail(session_code::goaway_timeout, "the peer did not leave");
-    return fail(session_code::no_error, "went away");
-  }
-  std::vector<uint64_t> late;
-  for (const auto& [id, s] : unis_) {
-    if (s.parked_until && peer_setup_ && now >= *s.parked_until) late.push_back(id);
-  }
-  for (const uint64_t id : late) drop_uni(id, reset_code::cancelled, true);
-  std::vector<request_id> ids;
-  for (const auto& [id, r] : own_) {
-    if (r.done && now >= r.done_until) ids.push_back(id);
-  }
-  for (const request_id id : ids) {
-    settle_done(id);
-    if (closed_) return;
-  }
-  ids.clear();
-  for (const auto& [id, r] : own_) {
-    if (r.stream && !r.answered && now >= r.sent_at + config_.request_timeout + std::chrono::milliseconds(r.rendezvous_ms.value_or(0))) {
-      ids.push_back(id);
-    }
-  }
-  for (const request_id id : ids) {
-    const auto it = own_.find(id);
-    if (it == own_.end()) continue;
-    end_own(id, reset_code::cancelled, true);
-    upper_.on_request_error(id, {.code = request_code::timeout, .retry_after_ms = 0, .reason = "no answer came", .to = {}});
-    if (closed_) return;
-  }
-  ids.clear();
-  for (const auto& [id, r] : peers_) ids.push_back(id);
-  for (const request_id id : ids) {
-    const auto it = peers_.find(id);
-    if (it == peers_.end() || !it->second.sub) continue;
-    auto& s = *it->second.sub;
-    if (!s.established && now >= s.rendezvous_until) {
-      refuse(it->second.stream, request_code::timeout, "the track did not appear");
-      end_peer(id);
-      continue;
-    }
-    check_ages(s);
-    try_finish(id);
-  }
-  if (fetch_again_ && now >= *fetch_again_) {
-    fetch_again_.reset();
-    for (const request_id id : ids) {
-      const auto it = peers_.find(id);
-      if (it != peers_.end() && it->second.fetched) pump_fetch(id);
-    }
-  }
-}
-
-std::optional<mono_time> session::impl::deadline() const {
-  if (closed_) return std::nullopt;
-  std::optional<mono_time> next;
-  const auto at = [&next](mono_time t) { next = next ? std::min(*next, t) : t; };
-  if (!local_failures_.empty()) at(now_);
-  if (connected_ && !peer_setup_) at(connected_at_ + config_.setup_timeout);
-  if (goaway_until_) at(*goaway_until_);
-  if (fetch_again_) at(*fetch_again_);
-  if (peer_setup_ && early_streams_ > 0) {
-    for (const auto& [id, s] : unis_) {
-      if (s.parked_until) at(*s.parked_until);
-    }
-  }
-  for (const auto& [id, r] : own_) {
-    if (r.done) at(r.done_until);
-    if (r.stream && !r.answered) at(r.sent_at + config_.request_timeout + std::chrono::milliseconds(r.rendezvous_ms.value_or(0)));
-  }
-  for (const auto& [id, r] : peers_) {
-    if (!r.sub) continue;
-    if (!r.sub->established) at(r.sub->rendezvous_until);
-    if (r.sub->object_timeout_ms == 0 && r.sub->subgroup_timeout_ms == 0) continue;
-    for (const auto& [key, o] : r.sub->out) {
-      if (r.sub->object_timeout_ms > 0 && !o.ages.empty()) at(o.ages.front().since + std::chrono::milliseconds(r.sub->object_timeout_ms));
-      if (r.sub->subgroup_timeout_ms > 0 && o.fin) at(o.fin_at + std::chrono::milliseconds(r.sub->subgroup_timeout_ms));
-    }
-  }
-  return next;
-}
-
 session::session(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
   impl_(std::make_unique<impl>(std::move(config), lower, upper, published)) {}
 session::~session() = default;
@@ -564,7 +332,10 @@ void session::on_tick(base::mono_time now) { impl_->on_tick(now); }
 std::optional<base::mono_time> session::deadline() const { return impl_->deadline(); }
 request_id session::subscribe(const full_track_name& track, const subscribe_options& options) { return impl_->subscribe(track, options); }
 void session::update(request_id id, const update_options& options) { impl_->update(id, options); }
-void session::unsubscribe(request_id id) { impl_->cancel(id, request_kind::subscribe); }
+void session::unsubscribe(request_id id) {
+  impl_->cancel(id, request_kind::subscribe);
+  impl_->cancel(id, request_kind::publish);
+}
 request_id session::fetch(const full_track_name& track, location start, location end, const fetch_options& options) {
   moq::fetch m;
   m.track = track;
@@ -587,15 +358,25 @@ request_id session::joining_fetch_absolute(request_id subscription, uint64_t sta
   return impl_->fetch_track(std::move(m), options, subscription);
 }
 void session::cancel_fetch(request_id id) { impl_->cancel(id, request_kind::fetch); }
+request_id session::publish(const full_track_name& track, const publish_options& options) { return impl_->publish(track, options); }
+void session::end_subscription(request_id id, uint64_t status, std::string_view reason) { impl_->end_subscription(id, status, reason); }
 request_id session::publish_namespace(const track_namespace& ns) { return impl_->publish_ns(ns); }
 void session::withdraw_namespace(request_id id) { impl_->cancel(id, request_kind::publish_namespace); }
 request_id session::subscribe_namespace(const track_namespace& prefix) { return impl_->subscribe_ns(prefix); }
 void session::unsubscribe_namespace(request_id id) { impl_->cancel(id, request_kind::subscribe_namespace); }
+request_id session::subscribe_tracks(const track_namespace& prefix, bool forward) { return impl_->subscribe_tracks(prefix, forward); }
+void session::unsubscribe_tracks(request_id id) { impl_->cancel(id, request_kind::subscribe_tracks); }
+void session::update_prefix(request_id id, const track_namespace& prefix) { impl_->update_prefix(id, prefix); }
+request_id session::track_status(const full_track_name& track) { return impl_->track_status(track); }
 void session::revoke_namespace(request_id peer_request) { impl_->revoke_namespace(peer_request); }
+bool session::pad(size_t count, bool as_datagram) { return impl_->pad(count, as_datagram); }
 void session::goaway(std::string_view uri, uint64_t timeout_ms) { impl_->goaway(uri, timeout_ms); }
+void session::goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms) { impl_->goaway_request(id, uri, timeout_ms); }
+void session::use_tokens(std::vector<auth_token> tokens) { impl_->use_tokens(std::move(tokens)); }
 void session::close(uint64_t code, std::string_view reason) { impl_->close(code, reason); }
 bool session::established() const { return impl_->peer_setup_ && impl_->connected_ && !impl_->closed_; }
 bool session::closed() const { return impl_->closed_; }
+base::mono_time session::now() const { return impl_->now_; }
 size_t session::open_requests() const { return impl_->own_.size() + impl_->peers_.size(); }
 const session_counters& session::counters() const { return impl_->counters_; }
 

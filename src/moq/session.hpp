@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
@@ -30,6 +31,11 @@ struct session_config {
   std::string implementation = "ec-node";  ///< empty: not told
   const profile* draft = nullptr;          ///< null: moqt18()
 
+  std::vector<auth_token> setup_tokens = {};   ///< said in SETUP, by value
+  std::vector<auth_token> request_tokens = {}; ///< said in every request; once, then by alias, if the peer keeps tokens
+  size_t auth_token_cache_bytes = 0;           ///< for tokens that the peer registers; 0: it registers none
+  /// PUBLISH of the peer is told above; otherwise it is refused with NOT_SUPPORTED. Streams that overtake it wait for it.
+  bool takes_publish = false;
   size_t object_bytes_max = base::limits::moq_object_bytes_max;
   size_t requests_max = base::limits::moq_requests_max;
   /// Bytes queued for one subscription over which its oldest group is given up.
@@ -48,12 +54,19 @@ struct subscribe_options {
   std::optional<uint64_t> object_delivery_timeout_ms;
   std::optional<uint64_t> subgroup_delivery_timeout_ms;
   std::optional<uint64_t> rendezvous_timeout_ms; ///< how long the peer may wait for the track to appear
+  std::optional<uint64_t> new_group_request;     ///< asks for a new group: largest known plus 1, 0 if none is known
 };
 
 struct update_options {
   std::optional<subscription_filter> filter;
   std::optional<uint8_t> priority;
   std::optional<bool> forward;
+  std::optional<uint64_t> new_group_request; ///< subscriptions; said only if the track has dynamic groups
+  std::vector<auth_token> tokens;            ///< new ones, for a request that goes on; by value
+};
+
+struct publish_options {
+  bool forward = true; ///< false: nothing is sent until the peer asks for it
 };
 
 struct fetch_options {
@@ -69,13 +82,19 @@ struct session_counters {
   uint64_t groups_too_far_behind = 0;     ///< given up for a slow subscriber
   uint64_t groups_delivery_timeout = 0;   ///< streams reset for age
   uint64_t subscriptions_in = 0, subscriptions_out = 0, fetches_in = 0, fetches_out = 0;
+  uint64_t publishes_blocked = 0; ///< tracks that found no stream to be published on
+  uint64_t publishes_in = 0, publishes_out = 0; ///< PUBLISH that was taken, that was sent
   uint64_t request_errors_in = 0, request_errors_out = 0;
   uint64_t requests_refused_load = 0;     ///< over the request limits
   uint64_t objects_duplicate = 0;         ///< the same bytes again: dropped
   uint64_t tracks_malformed = 0;          ///< requests cancelled for it
   uint64_t objects_too_large = 0;         ///< streams stopped before their payload was taken
   uint64_t streams_unknown_alias = 0;     ///< dropped
-  uint64_t datagrams_ignored = 0, padding_ignored = 0;
+  uint64_t datagrams_in = 0, datagrams_out = 0; ///< objects that came or went as one
+  uint64_t datagrams_ignored = 0;         ///< of an alias that nobody knows
+  uint64_t datagrams_too_large = 0;       ///< larger than the path takes: not sent
+  uint64_t datagrams_dropped = 0;         ///< no room below: not sent
+  uint64_t padding_ignored = 0, padding_out = 0; ///< bytes
   uint64_t waiting_for_stream_credit = 0; ///< times that a stream could not be opened at once
 };
 
@@ -108,9 +127,9 @@ public:
   // From above. A request that cannot leave (closed, going away, too many) fails by on_request_error at the next tick;
   // the deadline says so. Requests wait for stream credit.
   request_id subscribe(const full_track_name& track, const subscribe_options& options);
-  /// Changes a subscription or (priority only) a fetch; the answer is on_request_ok or the end of the request.
+  /// Changes a subscription, a fetch (priority only) or a SUBSCRIBE_TRACKS (forward only); the answer is on_request_ok or the end of the request.
   void update(request_id id, const update_options& options);
-  /// Ends a subscription; nothing more is told of it.
+  /// Ends a subscription, also one that the peer began by PUBLISH; nothing more is told of it.
   void unsubscribe(request_id id);
   /// Objects from `start` up to `end`, which is the last object plus 1, or object 0 for the whole of the group.
   request_id fetch(const full_track_name& track, location start, location end, const fetch_options& options);
@@ -119,18 +138,43 @@ public:
   /// From group `start_group` up to the place where `subscription` joined.
   request_id joining_fetch_absolute(request_id subscription, uint64_t start_group, const fetch_options& options);
   void cancel_fetch(request_id id);
+  /// PUBLISH: offers a track of the store to the peer, which answers by on_request_ok or on_request_error. What is published from now
+  /// on goes out at once, before the answer, unless `forward` is off. Fails with duplicate_subscription if the peer has the
+  /// track already, with does_not_exist if the store has it no more when the request can leave.
+  request_id publish(const full_track_name& track, const publish_options& options);
+  /// Ends a subscription in which we publish, of either side's making, with PUBLISH_DONE; `status` is a done_code.
+  void end_subscription(request_id id, uint64_t status, std::string_view reason);
   request_id publish_namespace(const track_namespace& ns);
   void withdraw_namespace(request_id id);
   request_id subscribe_namespace(const track_namespace& prefix);
   void unsubscribe_namespace(request_id id);
+  /// Asks for a PUBLISH of every track under `prefix`, now and later; they come as `on_publish`, also if takes_publish is off.
+  /// `forward` off: they are published with FORWARD 0. Tracks that were published stay when it ends.
+  request_id subscribe_tracks(const track_namespace& prefix, bool forward);
+  void unsubscribe_tracks(request_id id);
+  /// Moves a SUBSCRIBE_NAMESPACE or SUBSCRIBE_TRACKS to another prefix. When the peer agrees, every namespace is told down, then
+  /// on_request_ok, then those under the new prefix are told up with suffixes behind it.
+  void update_prefix(request_id id, const track_namespace& prefix);
+  /// Asks what the peer knows of a track: on_request_ok or on_request_error.
+  request_id track_status(const full_track_name& track);
   /// Revokes an accepted PUBLISH_NAMESPACE of the peer.
   void revoke_namespace(request_id peer_request);
+  /// Sends `count` bytes of padding, to see what the path takes: on a stream of its own that everything else goes before, or in
+  /// one datagram. False: no stream is to be had, or no room.
+  bool pad(size_t count, bool as_datagram);
   /// Tells the peer to leave; after `timeout_ms` (0: no limit) the session closes. A client's `uri` must be empty.
   void goaway(std::string_view uri, uint64_t timeout_ms);
+  /// Asks the peer to move one request, of either side, elsewhere; after `timeout_ms` (0: no limit) its stream is reset with
+  /// GOING_AWAY. A client's `uri` must be empty. At most once for each request.
+  void goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms);
+  /// Tokens for the requests that leave from now on, instead of `session_config::request_tokens`.
+  void use_tokens(std::vector<auth_token> tokens);
   void close(uint64_t code, std::string_view reason);
 
   bool established() const; ///< SETUP went both ways and the session is open
   bool closed() const;
+  /// The time of the last call that brought one: what the upper layer is told happened then.
+  base::mono_time now() const;
   /// Requests open in both directions.
   size_t open_requests() const;
   const session_counters& counters() const;

@@ -14,12 +14,26 @@ constexpr auto again = std::chrono::milliseconds(10); // for a lower layer that 
 void session::impl::serve_fetch(uint64_t stream, const moq::fetch& m) {
   location start = m.start, end = m.end;
   track* t = nullptr;
+  std::shared_ptr<const void> interest;
   if (m.type == moq::fetch::kind::standalone) {
     if (!m.track.ns.fields.empty() && (m.track.ns.fields[0] == "." || m.track.ns.fields[0] == ".session")) {
       return refuse(stream, request_code::does_not_exist, "the namespace is reserved");
     }
+    std::optional<request_error> no;
+    interest = store_ ? store_->want(m.track, now_, no) : nullptr;
     t = store_ ? store_->find(m.track) : nullptr;
-    if (!t) return refuse(stream, request_code::does_not_exist, "no such track");
+    if (!t && (!store_ || no)) {
+      return no ? refuse(stream, no->code, no->reason, no->retry_after_ms) : refuse(stream, request_code::does_not_exist, "no such track");
+    }
+    if (!t) { // answered when somebody was found who has it
+      bidis_[stream].request = m.id;
+      auto& r = peers_[m.id];
+      r.kind = request_kind::fetch;
+      r.stream = stream;
+      r.interest = std::move(interest);
+      r.waiting_fetch = std::make_unique<moq::fetch>(m);
+      return;
+    }
   } else {
     const auto joined = peers_.find(m.joining_id);
     if (joined == peers_.end() || !joined->second.sub || (joined->second.sub->end && !joined->second.sub->established)) {
@@ -56,6 +70,7 @@ void session::impl::serve_fetch(uint64_t stream, const moq::fetch& m) {
   auto& r = peers_[m.id];
   r.kind = request_kind::fetch;
   r.stream = stream;
+  r.interest = std::move(interest);
   start_served_fetch(m.id, r, *t, start, end, m.params);
 }
 
@@ -79,7 +94,23 @@ void session::impl::start_served_fetch(request_id id, peer_request& r, track& t,
   f.last = last;
   f.next = f.cursor.order == group_order::ascending ? start : location{last.group, start.group == last.group ? start.object : 0};
   f.priority = p.priority.value_or(128);
-  send(r.stream, ok);
+  f.sure = start;
+  f.ok = std::move(ok);
+  f.waiting = true;
+  f.brought = store_->bring(t, start, last, now_);
+  if (!f.brought || f.brought->is != fill::state::asked) answer_waiting_fetch(id, r);
+}
+
+void session::impl::answer_waiting_fetch(request_id id, peer_request& r) {
+  auto& f = *r.fetched;
+  f.waiting = false;
+  if (f.brought && f.brought->is == fill::state::failed) {
+    const auto why = f.brought->error;
+    refuse(r.stream, why.code, why.reason, why.retry_after_ms);
+    return end_peer(id);
+  }
+  f.holes_unknown = f.brought && f.brought->is == fill::state::unknown;
+  send(r.stream, f.ok);
   pump_fetch(id);
 }
 
@@ -87,6 +118,7 @@ void session::impl::pump_fetch(request_id id) {
   const auto it = peers_.find(id);
   if (closed_ || it == peers_.end() || !it->second.fetched) return;
   auto& f = *it->second.fetched;
+  if (f.waiting) return;
   if (!f.stream) {
     f.stream = lower_.open_uni();
     if (!f.stream) {
@@ -97,7 +129,8 @@ void session::impl::pump_fetch(request_id id) {
     lower_.set_priority(*f.stream, urgency(f.priority, 128, f.cursor.order, 0, 0, 0));
     lower_.write(*f.stream, base::bytes::adopt(draft_.encode_fetch_header({id})), false);
   }
-  if (f.lost) return finish_fetch(id, reset_code::unknown_object_status);
+  // Backwards there is no way to say it.
+  if (f.lost || (f.holes_unknown && f.cursor.order == group_order::descending)) return finish_fetch(id, reset_code::unknown_object_status);
   while (lower_.unsent(*f.stream) < base::limits::moq_fetch_unsent_bytes_max) {
     if (!fetch_step(f)) return finish_fetch(id, std::nullopt);
   }
@@ -109,17 +142,27 @@ bool session::impl::fetch_step(served_fetch& f) {
   const auto& groups = f.t->groups();
   const bool up = f.cursor.order == group_order::ascending;
   const auto put_gap = [&](location last) {
+    f.sure = {last.group, last.object + (last.object < id_max ? 1 : 0)};
     lower_.write(*f.stream, base::bytes::adopt(draft_.encode_fetch_item(fetch_range_end{last, true}, f.cursor)), false);
   };
   for (;;) {
-    if (up ? f.next > f.last : f.next.group == id_max && f.next.object == id_max) return false;
+    const auto nothing_more = [&] {
+      if (!f.holes_unknown || f.sure > f.last) return false;
+      put_gap(f.last);
+      f.next = {id_max, id_max}, f.last = {0, 0};
+      return true;
+    };
+    if (up ? f.next > f.last : f.next.group == id_max && f.next.object == id_max) return nothing_more();
     const auto evicted = f.t->evicted_through();
-    if (evicted && f.next <= *evicted) {
-      // What is no longer held is unknown, not missing.
+    if (evicted && f.next <= *evicted && !groups.contains(f.next.group)) {
+      // What is no longer held is unknown, not missing; what was brought back is held.
       if (up) {
-        const location last = std::min(*evicted, f.last);
+        const auto back = groups.lower_bound(f.next.group);
+        const location until = back != groups.end() && back->first <= evicted->group ? location{back->first - 1, id_max} : *evicted;
+        const location last = std::min(until, f.last);
         put_gap(last);
-        f.next = {evicted->group + 1, 0};
+        f.next = {until.group + 1, 0};
+        f.sure = f.next;
       } else {
         put_gap(f.first);
         f.next = {id_max, id_max};
@@ -129,7 +172,7 @@ bool session::impl::fetch_step(served_fetch& f) {
     // The group at, or next in order to, where we are.
     auto g = groups.lower_bound(f.next.group);
     if (up) {
-      if (g == groups.end() || g->first > f.last.group) return false;
+      if (g == groups.end() || g->first > f.last.group) return nothing_more();
       if (g->first > f.next.group) f.next = {g->first, 0};
     } else if (g == groups.end() || g->first > f.next.group) {
       // Nothing in this group: step down to the one before.
@@ -163,21 +206,30 @@ bool session::impl::fetch_step(served_fetch& f) {
     auto o = g->second.objects.lower_bound(f.next.object);
     while (o != g->second.objects.end() && o->second.status != object_status::normal) ++o;
     if (o == g->second.objects.end() || o->second.at() > f.last) {
-      if (up && o != g->second.objects.end()) return false;
+      if (up && o != g->second.objects.end()) return nothing_more();
+      if (g->second.ended && f.sure.group == g->first && g->first < id_max && (o == g->second.objects.end() && f.sure.object > g->second.largest)) f.sure = {g->first + 1, 0};
       step_on();
       continue;
+    }
+    if (f.holes_unknown && o->second.at() > f.sure) {
+      put_gap(o->first > 0 ? location{g->first, o->first - 1} : location{g->first - 1, id_max});
+      f.sure = o->second.at();
+      f.next = f.sure;
+      return true;
     }
     object_header h;
     h.group = g->first;
     h.subgroup = o->second.subgroup;
     h.id = o->first;
     h.priority = o->second.priority;
+    h.datagram = o->second.datagram;
     h.properties = o->second.properties;
     h.payload_bytes = o->second.payload.size();
     lower_.write(*f.stream, base::bytes::adopt(draft_.encode_fetch_item(h, f.cursor)), false);
     if (!o->second.payload.empty()) lower_.write(*f.stream, o->second.payload, false);
     ++counters_.objects_out;
     counters_.payload_bytes_out += o->second.payload.size();
+    f.sure = {g->first, o->first + (o->first < id_max ? 1 : 0)};
     if (o->first == id_max) step_on();
     else f.next = {g->first, o->first + 1};
     return true;

@@ -10,9 +10,9 @@ namespace limits = base::limits;
 void session::impl::start_subgroup(uint64_t stream, uni_stream& s) {
   const auto known = aliases_.find(s.subgroup.alias);
   if (known == aliases_.end()) {
-    // It may belong to a SUBSCRIBE that is not answered yet; otherwise nobody waits for it.
+    // It may belong to a SUBSCRIBE that is not answered yet or to a PUBLISH that it overtook; otherwise nobody waits for it.
     const bool hope = std::ranges::find(retired_aliases_, s.subgroup.alias) == retired_aliases_.end() &&
-                      std::ranges::any_of(own_, [](const auto& r) { return r.second.kind == request_kind::subscribe && !r.second.answered; });
+                      (takes_publish() || std::ranges::any_of(own_, [](const auto& r) { return r.second.kind == request_kind::subscribe && !r.second.answered; }));
     if (!s.parked_until) {
       ++early_streams_;
       s.parked_until = now_ + config_.unknown_alias_wait;
@@ -32,7 +32,7 @@ void session::impl::start_subgroup(uint64_t stream, uni_stream& s) {
   read_subgroup(stream);
 }
 
-/// SUBSCRIBE_OK told an alias: streams that came before it go on.
+/// SUBSCRIBE_OK or PUBLISH told an alias: streams that came before it go on.
 void session::impl::unpark() {
   std::vector<uint64_t> waiting;
   for (const auto& [id, s] : unis_) {
@@ -78,6 +78,7 @@ bool session::impl::take_header(uint64_t stream, uni_stream& s, const object_hea
   s.current.id = h.id;
   s.current.priority = h.priority;
   s.current.status = h.status;
+  s.current.datagram = h.datagram;
   if (!h.properties.empty()) s.current.properties = base::bytes::copy(h.properties);
   s.payload_bytes = h.payload_bytes;
   s.has_object = true;
@@ -137,6 +138,8 @@ void session::impl::read_subgroup(uint64_t stream) {
       return;
     }
     s.has_object = false;
+    const bool begins = !s.previous;
+    const auto header = s.subgroup;
     s.previous = s.current.id;
     const object o = std::exchange(s.current, {});
     const auto p = draft_.check_object_properties(o.properties);
@@ -147,7 +150,9 @@ void session::impl::read_subgroup(uint64_t stream) {
     }
     ++counters_.objects_in;
     counters_.payload_bytes_in += o.payload.size();
-    upper_.on_object(s.request, o);
+    const request_id id = s.request;
+    if (begins) upper_.on_subgroup_begin(id, o.group, o.subgroup, header.first_object, header.end_of_group);
+    if (!closed_ && own_.contains(id)) upper_.on_object(id, o);
   }
 }
 

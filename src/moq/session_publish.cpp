@@ -123,6 +123,7 @@ void session::impl::on_append(track& t, const object& o, bool first_of_subgroup,
   now_ = now;
   auto& s = *r->sub;
   if (!s.forward || o.at() < s.start || (s.end_group && o.group > *s.end_group)) return try_finish(served_.at(&t));
+  if (o.datagram) return write_datagram(s, t, o);
   const std::pair key{o.group, o.subgroup};
   if (s.given_up.contains(key)) return;
   if (!s.base_group) s.base_group = o.group;
@@ -132,7 +133,7 @@ void session::impl::on_append(track& t, const object& o, bool first_of_subgroup,
     auto& fresh = it->second;
     fresh.header = {.alias = s.alias, .group = o.group, .subgroup = o.subgroup,
                     .priority = o.priority == t.config().priority ? std::nullopt : std::optional(o.priority),
-                    .has_properties = t.config().object_properties, .end_of_group = t.config().single_subgroup,
+                    .has_properties = t.config().object_properties, .end_of_group = t.groups().at(o.group).subgroups.at(o.subgroup).ends_group,
                     .first_object = first_of_subgroup};
     fresh.priority = o.priority;
   }
@@ -169,6 +170,19 @@ void session::impl::on_end_group(track& t, uint64_t group, mono_time now) {
   std::erase_if(s.given_up, [&](const auto& key) { return key.first == group; });
   check_ages(s);
   keep_within_bound(s);
+  try_finish(served_.at(&t));
+}
+
+void session::impl::on_reset_subgroup(track& t, uint64_t group, uint64_t subgroup, uint64_t code, mono_time now) {
+  auto* r = serving(t);
+  if (closed_ || !r) return;
+  now_ = now;
+  auto& s = *r->sub;
+  s.given_up.erase({group, subgroup});
+  if (const auto o = s.out.find({group, subgroup}); o != s.out.end()) {
+    reset_subgroup(o->second, code);
+    s.out.erase(o);
+  }
   try_finish(served_.at(&t));
 }
 
@@ -233,6 +247,7 @@ void session::impl::try_finish(request_id id) {
   }
   if (!s.end || std::ranges::any_of(s.out, [](const auto& o) { return !o.second.stream; })) return;
   send(r.stream, publish_done{.status = s.end->status, .stream_count = s.streams_opened, .reason = s.end->reason}, true);
+  if (r.offer && !r.offer->asked_for) offers_over_.push_back(id);
   end_peer(id);
 }
 
@@ -285,10 +300,53 @@ void session::impl::pump_streams() {
 void session::impl::on_track_added(track& t, mono_time now) {
   if (closed_) return;
   now_ = now;
+  std::vector<std::pair<uint64_t, moq::fetch>> fetches;
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    const auto at = it++;
+    if (!at->second.waiting_fetch || at->second.waiting_fetch->track != t.name()) continue;
+    fetches.emplace_back(at->second.stream, std::move(*at->second.waiting_fetch));
+    peers_.erase(at);
+  }
   for (auto& [id, r] : peers_) {
     if (!r.sub || r.sub->established || r.sub->name != t.name()) continue;
     r.sub->t = &t;
-    return establish(id, r);
+    establish(id, r);
+    break;
+  }
+  for (const auto& [stream, m] : fetches) {
+    if (closed_) return;
+    serve_fetch(stream, m);
+  }
+  if (!closed_) offer_track(t);
+}
+
+void session::impl::on_track_refused(const full_track_name& name, const request_error& why, mono_time now) {
+  if (closed_) return;
+  now_ = now;
+  std::vector<request_id> over;
+  for (auto& [id, r] : peers_) {
+    if (r.waiting_fetch && r.waiting_fetch->track == name) over.push_back(id);
+    if (!r.sub || r.sub->established || r.sub->name != name) continue;
+    r.sub->asked = false;
+    if (now >= r.sub->rendezvous_until) over.push_back(id);
+  }
+  for (const request_id id : over) {
+    refuse(peers_.at(id).stream, why.code, why.reason, why.retry_after_ms);
+    end_peer(id);
+  }
+}
+
+void session::impl::on_filled(const fill& what, mono_time now) {
+  if (closed_) return;
+  now_ = now;
+  std::vector<request_id> filled;
+  for (const auto& [id, r] : peers_) {
+    if (r.fetched && r.fetched->waiting && r.fetched->brought.get() == &what) filled.push_back(id);
+  }
+  for (const request_id id : filled) {
+    const auto it = peers_.find(id);
+    if (it != peers_.end()) answer_waiting_fetch(id, it->second);
+    if (closed_) return;
   }
 }
 
@@ -299,7 +357,15 @@ void session::impl::on_track_removed(track& t, mono_time now) {
   for (const auto& [id, r] : peers_) {
     if (r.fetched && r.fetched->t == &t) lost.push_back(id);
   }
-  for (const request_id id : lost) finish_fetch(id, reset_code::unknown_object_status);
+  for (const request_id id : lost) {
+    auto& r = peers_.at(id);
+    if (!r.fetched->waiting) {
+      finish_fetch(id, reset_code::unknown_object_status);
+    } else {
+      refuse(r.stream, request_code::does_not_exist, "no such track");
+      end_peer(id);
+    }
+  }
 }
 
 void session::impl::on_namespace(const track_namespace& ns, bool active, mono_time now) {

@@ -6,23 +6,36 @@
 namespace ec::moq {
 namespace {
 
-constexpr uint64_t wait_ms_max = 86'400'000; // no timer is longer than a day
-
 request_error failure(uint64_t code, std::string reason) {
   return {.code = code, .retry_after_ms = {}, .reason = std::move(reason), .to = {}};
 }
 
 } // namespace
 
+/// Requests that are open of one side, whoever serves them.
+size_t session::impl::requests_of(bool ours) const {
+  const auto counts = [&](const auto& r) { return ((r.first & 1) != 0) == (ours == is_server()); };
+  return static_cast<size_t>(std::ranges::count_if(own_, counts) + std::ranges::count_if(peers_, counts));
+}
+
+/// False: the request may not leave, which is told at the next tick.
+bool session::impl::may_request(request_id id) {
+  if (closed_) return false;
+  if (goaway_received_) {
+    local_failure(id, request_code::going_away, "the peer is going away");
+    return false;
+  }
+  if (requests_of(true) >= config_.requests_max) {
+    local_failure(id, request_code::excessive_load, "too many open requests");
+    return false;
+  }
+  return true;
+}
+
 request_id session::impl::new_request(own_request r, message m) {
   const request_id id = next_own_;
   next_own_ += 2;
-  if (closed_) return id;
-  if (goaway_received_ || own_.size() >= config_.requests_max) {
-    local_failure(id, goaway_received_ ? request_code::going_away : request_code::excessive_load,
-                  goaway_received_ ? "the peer is going away" : "too many open requests");
-    return id;
-  }
+  if (!may_request(id)) return id;
   std::visit([id](auto& first) {
     if constexpr (requires { first.params; first.id; }) first.id = id;
   }, m);
@@ -35,6 +48,7 @@ request_id session::impl::new_request(own_request r, message m) {
 
 void session::impl::local_failure(request_id id, uint64_t code, std::string reason) {
   own_.erase(id);
+  peers_.erase(id);
   local_failures_.emplace_back(id, failure(code, std::move(reason)));
 }
 
@@ -48,26 +62,42 @@ void session::impl::deliver_local_failures() {
 void session::impl::pump_requests() {
   // Nothing goes before SETUP; requests do not wait for the peer's.
   while (!queued_.empty() && control_out_ && !closed_) {
-    const auto it = own_.find(queued_.front());
-    if (it == own_.end()) {
+    const request_id id = queued_.front();
+    const auto it = own_.find(id);
+    const auto offer = peers_.find(id);
+    if (it == own_.end() && offer == peers_.end()) {
       queued_.pop_front();
       continue;
+    }
+    if (offer != peers_.end()) {
+      if (const auto why = cannot_publish(offer->second.offer->name)) {
+        queued_.pop_front();
+        local_failure(id, *why, "the track cannot be published");
+        continue;
+      }
     }
     const auto stream = lower_.open_bidi();
     if (!stream) {
       ++counters_.waiting_for_stream_credit;
       return;
     }
-    const request_id id = queued_.front();
     queued_.pop_front();
     lower_.set_priority(*stream, urgency_request);
+    if (offer != peers_.end()) {
+      send_publish(id, offer->second, *stream);
+      continue;
+    }
     auto& r = it->second;
     r.stream = stream;
-    r.sent_at = now_;
+    r.sent_at.reset(); // a request from above may come long after the last event: the clock's next turn tells when it was
     auto& s = bidis_[*stream];
     s.ours = true;
     s.request = id;
-    send(*stream, std::exchange(r.first, setup{}));
+    auto first = std::exchange(r.first, setup{});
+    std::visit([&](auto& m) {
+      if constexpr (requires { m.params; m.id; }) add_tokens(id, m.params);
+    }, first);
+    send(*stream, first);
   }
 }
 
@@ -79,6 +109,7 @@ request_id session::impl::subscribe(const full_track_name& track, const subscrib
   m.params.order = options.order;
   if (!options.forward) m.params.forward = false;
   m.params.rendezvous_timeout_ms = options.rendezvous_timeout_ms;
+  m.params.new_group_request = options.new_group_request;
   if (!peer_is_moq_lite_) { // it refuses these [interop 3.4]
     m.params.object_delivery_timeout_ms = options.object_delivery_timeout_ms;
     m.params.subgroup_delivery_timeout_ms = options.subgroup_delivery_timeout_ms;
@@ -96,12 +127,15 @@ void session::impl::update(request_id id, const update_options& options) {
   const auto it = own_.find(id);
   if (closed_ || it == own_.end() || it->second.done) return;
   auto& r = it->second;
+  const bool subscribes = r.kind == request_kind::subscribe || r.kind == request_kind::publish;
+  const bool fetches = r.kind == request_kind::fetch, tracks = r.kind == request_kind::subscribe_tracks;
+  if (!subscribes && !fetches && !tracks) return;
   parameters p;
-  p.priority = options.priority;
-  if (r.kind == request_kind::subscribe) {
-    p.filter = options.filter;
-    p.forward = options.forward;
-  }
+  if (!tracks) p.priority = options.priority;
+  if (!fetches) p.forward = options.forward;
+  if (subscribes) p.filter = options.filter;
+  if (subscribes && r.dynamic_groups) p.new_group_request = options.new_group_request;
+  p.tokens = options.tokens;
   if (!r.stream) { // not sent yet: say it at once
     if (auto* first = std::get_if<moq::subscribe>(&r.first)) {
       if (p.priority) first->params.priority = p.priority;
@@ -144,6 +178,7 @@ request_id session::impl::subscribe_ns(const track_namespace& prefix) {
   m.prefix = prefix;
   own_request r;
   r.kind = request_kind::subscribe_namespace;
+  r.prefix = prefix;
   return new_request(std::move(r), std::move(m));
 }
 
@@ -186,7 +221,8 @@ void session::impl::end_own(request_id id, uint64_t code, bool close_stream) {
     s->second.request.reset();
     s->second.over = true;
     s->second.in.clear();
-    if (s->second.in_ended || close_stream) bidis_.erase(s);
+    // A stream of the peer's is remembered until it ends: what still comes on it is no new request.
+    if (s->second.in_ended || (close_stream && s->second.ours)) bidis_.erase(s);
   }
 }
 
@@ -198,13 +234,14 @@ void session::impl::malformed(request_id id, std::string reason) {
 }
 
 void session::impl::answer(request_id id, const message& m) {
+  tokens_answered(id);
   auto& r = own_.at(id);
   if (const auto* e = std::get_if<request_error>(&m)) {
     if (is_server() && e->to && !e->to->uri.empty()) return fail(session_code::protocol_violation, "a redirect of a client names a URI");
     if (r.answered && r.updates_open == 0) return fail(session_code::protocol_violation, "a second answer to a request");
     ++counters_.request_errors_in;
     const request_error copy = *e;
-    if (r.answered && r.kind == request_kind::subscribe) { // an update failed: PUBLISH_DONE follows
+    if (r.answered && (r.kind == request_kind::subscribe || r.kind == request_kind::publish)) { // an update failed: PUBLISH_DONE follows
       --r.updates_open;
       return;
     }
@@ -213,6 +250,7 @@ void session::impl::answer(request_id id, const message& m) {
   }
   switch (r.kind) {
   case request_kind::subscribe: return answer_subscribe(id, r, m);
+  case request_kind::publish: return answer_published(id, r, m);
   case request_kind::fetch: return answer_fetch(id, r, m);
   default: return answer_namespace(id, r, m);
   }
@@ -227,7 +265,8 @@ bool session::impl::answer_update(request_id id, own_request& r, const message& 
     return true;
   }
   --r.updates_open;
-  upper_.on_request_ok(id, *ok);
+  if (r.new_prefixes.empty()) upper_.on_request_ok(id, *ok);
+  else move_prefix(id, *ok);
   return true;
 }
 
@@ -245,6 +284,7 @@ void session::impl::answer_subscribe(request_id id, own_request& r, const messag
     std::erase(retired_aliases_, ok->alias);
     aliases_[ok->alias] = id;
     r.default_priority = ok->properties.priority.value_or(128);
+    r.dynamic_groups = ok->properties.dynamic_groups.value_or(false);
     upper_.on_subscribe_ok(id, *ok);
     if (!closed_) unpark();
     return;
@@ -268,7 +308,11 @@ void session::impl::settle_done(request_id id) {
   const bool counted = r.done->stream_count > 0 && r.streams_seen == r.done->stream_count;
   if (!r.data_streams.empty() && now_ < r.done_until) return;
   if (!counted && now_ < r.done_until) return;
-  const publish_done done = *r.done;
+  finish_done(id);
+}
+
+void session::impl::finish_done(request_id id) {
+  const publish_done done = *own_.at(id).done;
   end_own(id, reset_code::cancelled, false);
   upper_.on_publish_done(id, done.status, done.reason, done.stream_count);
 }
@@ -304,7 +348,12 @@ void session::impl::answer_namespace(request_id id, own_request& r, const messag
   if (answer_update(id, r, m)) return;
   if (const auto* ok = std::get_if<request_ok>(&m)) {
     r.answered = true;
-    return upper_.on_request_ok(id, *ok);
+    const request_ok copy = *ok;
+    if (r.kind == request_kind::track_status) end_own(id, reset_code::cancelled, false);
+    return upper_.on_request_ok(id, copy);
+  }
+  if (const auto* blocked = std::get_if<publish_blocked>(&m); blocked && r.answered && r.kind == request_kind::subscribe_tracks) {
+    return upper_.on_publish_blocked(id, blocked->suffix);
   }
   if (r.kind == request_kind::subscribe_namespace && r.answered) {
     if (const auto* up = std::get_if<namespace_active>(&m)) {
@@ -329,7 +378,7 @@ void session::impl::answer_namespace(request_id id, own_request& r, const messag
 void session::impl::own_stream_ended(request_id id, std::optional<uint64_t> reset) {
   auto& r = own_.at(id);
   const uint64_t code = reset.value_or(0);
-  if (r.kind == request_kind::subscribe && r.done && !reset) return; // as it should be
+  if ((r.kind == request_kind::subscribe || r.kind == request_kind::publish) && r.done && !reset) return; // as it should be
   if (r.kind == request_kind::fetch && r.answered && !reset) return; // its objects may still come
   const bool answered = r.answered;
   const auto kind = r.kind;
@@ -337,7 +386,8 @@ void session::impl::own_stream_ended(request_id id, std::optional<uint64_t> rese
   end_own(id, reset_code::cancelled, true);
   if (!answered) return upper_.on_request_error(id, failure(request_code::internal_error, reset ? "the peer reset the request" : "the peer closed the request without an answer"));
   switch (kind) {
-  case request_kind::subscribe: return upper_.on_publish_done(id, code == reset_code::going_away ? done_code::going_away : done_code::internal_error, "the peer ended the request", publish_done::streams_unknown);
+  case request_kind::subscribe:
+  case request_kind::publish: return upper_.on_publish_done(id, code == reset_code::going_away ? done_code::going_away : done_code::internal_error, "the peer ended the request", publish_done::streams_unknown);
   case request_kind::fetch: return upper_.on_fetch_end(id, code);
   default:
     for (const auto& suffix : active) { // as if each were withdrawn [MOQT 10.18]

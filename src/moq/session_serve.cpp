@@ -8,7 +8,6 @@ namespace {
 
 namespace limits = base::limits;
 
-constexpr uint64_t wait_ms_max = 86'400'000;      // no timer is longer than a day
 constexpr uint64_t rendezvous_ms_max = 30'000;    // "the relay MAY use a shorter timeout"
 
 struct head {
@@ -35,19 +34,18 @@ const parameters* params_of(const message& m) {
   }, m);
 }
 
+} // namespace
+
 /// "." and ".session" belong to the transport, which defines nothing there [MOQT 3.1.5].
 bool is_reserved(const track_namespace& ns) {
   return !ns.fields.empty() && (ns.fields[0] == "." || ns.fields[0] == ".session");
 }
 
-/// The smaller of two timeouts of which 0 or none means no limit.
 uint64_t shorter(std::optional<uint64_t> a, std::optional<uint64_t> b) {
   const uint64_t x = a.value_or(0), y = b.value_or(0);
   const uint64_t least = x == 0 ? y : y == 0 ? x : std::min(x, y);
   return std::min(least, wait_ms_max);
 }
-
-} // namespace
 
 bool session::impl::accept_request_id(request_id id) {
   const uint64_t parity = is_server() ? 0 : 1;
@@ -75,7 +73,7 @@ bool session::impl::within_load() {
   const double seconds = std::chrono::duration<double>(now_ - load_at_).count();
   load_at_ = now_;
   load_tokens_ = std::min<double>(limits::moq_requests_burst, load_tokens_ + seconds * limits::moq_requests_per_second);
-  if (peers_.size() >= config_.requests_max || load_tokens_ < 1) {
+  if (requests_of(false) >= config_.requests_max || load_tokens_ < 1) {
     ++counters_.requests_refused_load;
     return false;
   }
@@ -93,10 +91,18 @@ void session::impl::new_peer_request(uint64_t stream, const message& m) {
   const auto h = head_of(m);
   if (!h) return fail(session_code::protocol_violation, "a request stream does not begin with a request");
   if (!accept_request_id(h->id)) return;
-  if (const auto* p = params_of(m); p && !check_tokens(p->tokens)) return;
+  const auto* p = params_of(m);
+  auto tokens = take_tokens(p ? p->tokens : std::vector<auth_token>{});
+  if (!tokens) return;
   lower_.set_priority(stream, urgency_request);
   if (goaway_sent_) return refuse(stream, request_code::going_away, "going away");
   if (!within_load()) return refuse(stream, request_code::excessive_load, "too many requests", 1000);
+  if (const auto no = authorize(m, std::move(*tokens))) {
+    ++counters_.request_errors_out;
+    send(stream, *no, true);
+    if (const auto it = bidis_.find(stream); it != bidis_.end()) it->second.over = true;
+    return;
+  }
   switch (h->kind) {
   case request_kind::subscribe: return serve_subscribe(stream, std::get<moq::subscribe>(m));
   case request_kind::fetch: return serve_fetch(stream, std::get<moq::fetch>(m));
@@ -117,17 +123,26 @@ void session::impl::new_peer_request(uint64_t stream, const message& m) {
     send(stream, *no, true);
     return end_peer(h->id);
   }
-  case request_kind::publish:
-  case request_kind::track_status:
-  case request_kind::subscribe_tracks: return refuse(stream, request_code::not_supported, "this kind of request is not supported");
+  case request_kind::publish: return take_publish(stream, std::get<moq::publish>(m));
+  case request_kind::track_status: return serve_track_status(stream, std::get<moq::track_status>(m));
+  case request_kind::subscribe_tracks: return serve_subscribe_tracks(stream, std::get<moq::subscribe_tracks>(m));
   }
 }
 
 void session::impl::peer_message(request_id id, const message& m) {
   auto& r = peers_.at(id);
-  if (const auto* p = params_of(m); p && !check_tokens(p->tokens)) return;
+  const auto* p = params_of(m);
+  auto tokens = take_tokens(p ? p->tokens : std::vector<auth_token>{});
+  if (!tokens) return;
+  if (r.offer && (!std::holds_alternative<request_update>(m) || !r.offer->answered)) return answer_publish(id, r, m);
   if (const auto* update = std::get_if<request_update>(&m)) {
     if (!accept_request_id(update->id)) return;
+    if (!tokens->empty() || update->params.prefix) {
+      authorization a{r.kind, r.sub ? r.sub->name : full_track_name{}, true, std::move(*tokens)};
+      if (r.fetched && r.fetched->t) a.track = r.fetched->t->name();
+      if (!r.sub && !r.fetched) a.track.ns = update->params.prefix.value_or(r.ns);
+      if (const auto no = upper_.on_authorize(id, a)) return update_refused(id, r, *no);
+    }
     return serve_update(id, r, *update);
   }
   fail(session_code::protocol_violation, "this message may not follow on a request stream");
@@ -137,9 +152,13 @@ void session::impl::peer_message(request_id id, const message& m) {
 void session::impl::peer_stream_ended(request_id id, std::optional<uint64_t> reset) {
   auto& r = peers_.at(id);
   // After FIN no updates come; subscriptions and fetches are cancelled by reset or STOP_SENDING only [MOQT 5.1].
-  if (!reset && (r.kind == request_kind::subscribe || r.kind == request_kind::fetch)) return;
+  if (!reset && (r.kind == request_kind::subscribe || r.kind == request_kind::fetch || (r.offer && r.offer->answered))) return;
+  if (r.offer && !r.offer->answered) {
+    return publish_refused(id, {.code = request_code::internal_error, .retry_after_ms = {}, .reason = "the peer ended the request without an answer", .to = {}});
+  }
   const uint64_t stream = r.stream;
   const bool offered = r.kind == request_kind::publish_namespace;
+  const bool offering = r.offer != nullptr, asked_for = offering && r.offer->asked_for;
   const auto ns = r.ns;
   if (r.sub) { // what is on its way is not wanted any more either
     for (auto& [key, o] : r.sub->out) {
@@ -156,7 +175,9 @@ void session::impl::peer_stream_ended(request_id id, std::optional<uint64_t> res
   } else {
     lower_.write(stream, {}, true);
   }
+  if (offering) lower_.stop_sending(stream, reset_code::cancelled);
   if (offered) upper_.on_publish_namespace_done(id, ns);
+  if (offering && !asked_for) upper_.on_request_closed(id);
 }
 
 /// Forgets a request; whatever its request stream still carries is ignored.
@@ -181,7 +202,7 @@ void session::impl::end_peer(request_id id) {
     s->second.request.reset();
     s->second.over = true;
     s->second.in.clear();
-    if (s->second.in_ended) bidis_.erase(s);
+    if (s->second.in_ended || s->second.ours) bidis_.erase(s);
   }
   const auto joins = r.sub ? std::move(r.sub->joins_waiting) : std::vector<moq::fetch>{};
   peers_.erase(it);
@@ -212,7 +233,9 @@ bool session::impl::set_window(served_subscription& s, const std::optional<subsc
     if (largest) start = {largest->group + 1, 0};
     break;
   case kind::largest_object:
-    if (largest) start = {largest->group, largest->object + 1};
+    // Of a track that holds nothing yet, the first to come is the object after the largest as its publisher counted when it was asked: it
+    // may have gone on before it answered.
+    if (largest && !s.t->groups().empty()) start = {largest->group, largest->object + 1};
     break;
   case kind::absolute_start: start = f->start; break;
   case kind::absolute_range:
@@ -238,16 +261,23 @@ void session::impl::serve_subscribe(uint64_t stream, const moq::subscribe& m) {
   if (std::ranges::any_of(peers_, [&](const auto& p) { return p.second.sub && !p.second.sub->end && p.second.sub->name == m.track; })) {
     return refuse(stream, request_code::duplicate_subscription, "the track is subscribed to already");
   }
+  std::optional<request_error> no;
+  auto interest = store_ ? store_->want(m.track, now_, no) : nullptr;
   track* t = store_ ? store_->find(m.track) : nullptr;
   const uint64_t wait_ms = std::min(m.params.rendezvous_timeout_ms.value_or(0), rendezvous_ms_max);
-  if (!t && wait_ms == 0) return refuse(stream, request_code::does_not_exist, "no such track");
+  const bool asked = store_ && !t && !no;
+  if (!t && !asked && wait_ms == 0) {
+    return no ? refuse(stream, no->code, no->reason, no->retry_after_ms) : refuse(stream, request_code::does_not_exist, "no such track");
+  }
   ++counters_.subscriptions_in;
   bidis_[stream].request = m.id;
   auto& r = peers_[m.id];
   r.kind = request_kind::subscribe;
   r.stream = stream;
   r.sub = std::make_unique<served_subscription>();
+  r.interest = std::move(interest);
   auto& s = *r.sub;
+  s.asked = asked;
   s.name = m.track;
   s.request = m;
   s.t = t;
@@ -274,19 +304,13 @@ void session::impl::establish(request_id id, peer_request& r) {
   s.order = p.order.value_or(t.config().order);
   s.object_timeout_ms = shorter(p.object_delivery_timeout_ms, t.config().object_delivery_timeout_ms);
   s.subgroup_timeout_ms = shorter(p.subgroup_delivery_timeout_ms, t.config().subgroup_delivery_timeout_ms);
-  s.joining = t.largest();
   subscribe_ok ok;
   ok.alias = s.alias;
   if (!peer_is_moq_lite_) ok.params.largest = t.largest(); // it refuses the parameter [interop 3.4]
   ok.properties = t.properties();
   send(r.stream, ok);
-  if (t.ended()) {
-    s.t = nullptr;
-    s.end = served_subscription::ending{t.end_status(), t.end_reason()};
-  } else {
-    served_[&t] = id;
-    t.observe(*this);
-  }
+  attach(id, s, t);
+  if (!t.ended()) ask_new_group(t, p.new_group_request);
   for (const auto& join : std::exchange(s.joins_waiting, {})) {
     const auto waiting = peers_.find(join.id);
     if (waiting == peers_.end()) continue;
@@ -298,13 +322,22 @@ void session::impl::establish(request_id id, peer_request& r) {
   try_finish(id);
 }
 
+/// Objects of the track go to the subscription from now on; or it is over, as the track is.
+void session::impl::attach(request_id id, served_subscription& s, track& t) {
+  s.joining = t.largest();
+  if (t.ended()) {
+    s.t = nullptr;
+    s.end = served_subscription::ending{t.end_status(), t.end_reason()};
+  } else {
+    s.t = &t;
+    served_[&t] = id;
+    t.observe(*this);
+  }
+}
+
 void session::impl::serve_subscribe_namespace(uint64_t stream, const moq::subscribe_namespace& m) {
   if (is_reserved(m.prefix)) return refuse(stream, request_code::does_not_exist, "the namespace is reserved");
-  for (const auto& [id, p] : peers_) {
-    if (p.kind == request_kind::subscribe_namespace && (p.ns.is_prefix_of(m.prefix) || m.prefix.is_prefix_of(p.ns))) {
-      return refuse(stream, request_code::prefix_overlap, "the prefix overlaps with another subscription");
-    }
-  }
+  if (overlaps(request_kind::subscribe_namespace, m.prefix)) return refuse(stream, request_code::prefix_overlap, "the prefix overlaps with another subscription");
   std::vector<track_namespace> matches;
   if (store_) {
     for (const auto& [ns, count] : store_->namespaces()) {
@@ -328,7 +361,9 @@ void session::impl::serve_subscribe_namespace(uint64_t stream, const moq::subscr
 
 void session::impl::serve_update(request_id id, peer_request& r, const request_update& m) {
   switch (r.kind) {
-  case request_kind::subscribe: return update_subscription(id, r, m);
+  case request_kind::subscribe:
+  case request_kind::publish: return update_subscription(id, r, m);
+  case request_kind::subscribe_tracks: return update_tracks(id, r, m);
   case request_kind::fetch:
     if (r.fetched) {
       r.fetched->priority = m.params.priority.value_or(r.fetched->priority);
@@ -338,11 +373,9 @@ void session::impl::serve_update(request_id id, peer_request& r, const request_u
   case request_kind::subscribe_namespace: {
     if (!m.params.prefix) return send(r.stream, request_ok{});
     const auto& prefix = *m.params.prefix;
-    for (const auto& [other, p] : peers_) {
-      if (other != id && p.kind == request_kind::subscribe_namespace && (p.ns.is_prefix_of(prefix) || prefix.is_prefix_of(p.ns))) {
-        refuse(r.stream, request_code::prefix_overlap, "the prefix overlaps with another subscription");
-        return end_peer(id);
-      }
+    if (overlaps(r.kind, prefix, id)) {
+      refuse(r.stream, request_code::prefix_overlap, "the prefix overlaps with another subscription");
+      return end_peer(id);
     }
     send(r.stream, request_ok{});
     r.ns = prefix;
@@ -359,6 +392,30 @@ void session::impl::serve_update(request_id id, peer_request& r, const request_u
   }
 }
 
+/// An update that fails ends its request [MOQT 10.9].
+void session::impl::update_refused(request_id id, peer_request& r, const request_error& why) {
+  ++counters_.request_errors_out;
+  if (r.sub && r.sub->established) {
+    send(r.stream, why);
+    return settle_subscription(id, done_code::update_failed, why.reason);
+  }
+  if (r.fetched) {
+    send(r.stream, why);
+    return finish_fetch(id, why.code == request_code::expired_auth_token ? reset_code::expired_auth_token : reset_code::cancelled);
+  }
+  const bool offered = r.kind == request_kind::publish_namespace;
+  const auto ns = r.ns;
+  send(r.stream, why, true);
+  end_peer(id);
+  if (offered) upper_.on_publish_namespace_done(id, ns);
+}
+
+/// Tells the application that a group is wished for, if the track can begin one and has not [MOQT 10.2.13].
+void session::impl::ask_new_group(const track& t, std::optional<uint64_t> group) {
+  if (!group || t.properties().dynamic_groups != true) return;
+  if (*group == 0 || !t.largest() || *group > t.largest()->group) upper_.on_new_group_request(t.name(), *group);
+}
+
 void session::impl::update_subscription(request_id id, peer_request& r, const request_update& m) {
   auto& s = *r.sub;
   if (!s.established) { // still waiting for its track: as if the SUBSCRIBE had said so
@@ -371,13 +428,7 @@ void session::impl::update_subscription(request_id id, peer_request& r, const re
   if (s.end || !s.t) return send(r.stream, request_ok{}); // PUBLISH_DONE is under way
   std::string why;
   if (m.params.filter && !set_window(s, m.params.filter, why)) {
-    ++counters_.request_errors_out;
-    send(r.stream, request_error{.code = request_code::invalid_range, .retry_after_ms = {}, .reason = why, .to = {}});
-    for (auto& [key, o] : s.out) {
-      if (!o.fin) reset_subgroup(o, reset_code::cancelled);
-    }
-    std::erase_if(s.out, [](const auto& o) { return !o.second.fin; });
-    return settle_subscription(id, done_code::update_failed, why);
+    return update_refused(id, r, {.code = request_code::invalid_range, .retry_after_ms = {}, .reason = why, .to = {}});
   }
   s.priority = m.params.priority.value_or(s.priority);
   if (m.params.object_delivery_timeout_ms) {
@@ -393,7 +444,16 @@ void session::impl::update_subscription(request_id id, peer_request& r, const re
       s.given_up.clear(); // renewed interest [MOQT 11.4.3]
     }
   }
-  // Streams of what is no longer wanted cannot end well: objects of them will be missing.
+  narrow(s);
+  ask_new_group(*s.t, m.params.new_group_request);
+  request_ok ok;
+  if (!peer_is_moq_lite_) ok.params.largest = s.t->largest();
+  send(r.stream, ok);
+  try_finish(id);
+}
+
+/// Streams of what is no longer wanted cannot end well: objects of them will be missing.
+void session::impl::narrow(served_subscription& s) {
   for (auto o = s.out.begin(); o != s.out.end();) {
     const bool outside = (s.end_group && o->first.first > *s.end_group) || o->first.first < s.start.group;
     if (!o->second.fin && (outside || !s.forward)) {
@@ -404,10 +464,6 @@ void session::impl::update_subscription(request_id id, peer_request& r, const re
     }
   }
   reprioritise(s);
-  request_ok ok;
-  if (!peer_is_moq_lite_) ok.params.largest = s.t->largest();
-  send(r.stream, ok);
-  try_finish(id);
 }
 
 } // namespace ec::moq

@@ -18,7 +18,7 @@ size_t charge(const object& o) {
 }
 
 bool same(const object& a, const object& b) {
-  return a.subgroup == b.subgroup && a.priority == b.priority && a.status == b.status && a.payload == b.payload &&
+  return a.subgroup == b.subgroup && a.datagram == b.datagram && a.priority == b.priority && a.status == b.status && a.payload == b.payload &&
          a.properties == b.properties;
 }
 
@@ -26,12 +26,22 @@ track_properties properties_of(const track_config& c) {
   track_properties p;
   p.object_delivery_timeout_ms = c.object_delivery_timeout_ms;
   p.max_cache_duration_ms = c.max_cache_duration_ms;
+  p.dynamic_groups = c.dynamic_groups;
   p.subgroup_delivery_timeout_ms = c.subgroup_delivery_timeout_ms;
   if (c.priority != 128) p.priority = c.priority;
   if (c.order != group_order::ascending) p.order = c.order;
   p.others = c.properties;
   std::ranges::stable_sort(p.others, {}, &track_properties::other::type);
   return p;
+}
+
+request_error no_such_track() {
+  return {.code = request_code::does_not_exist, .retry_after_ms = {}, .reason = "no such track", .to = {}};
+}
+
+bool pinned(cached_group& g) {
+  std::erase_if(g.pins, [](const auto& pin) { return pin.expired(); });
+  return !g.pins.empty();
 }
 
 size_t properties_bytes(const track_config& c) {
@@ -72,7 +82,7 @@ track_store::~track_store() {
   for (auto* who : std::vector(observers_)) who->on_store_gone();
 }
 
-base::result<track*> track_store::add(full_track_name name, track_config config, base::mono_time now) {
+base::result<track*> track_store::add(full_track_name name, track_config config, base::mono_time now, std::optional<location> largest) {
   if (!is_valid(name)) return fail(errc::invalid_argument, "the track name is too long or has an empty field", to_string(name));
   if (!name.ns.fields.empty() && (name.ns.fields[0] == "." || name.ns.fields[0] == ".session")) {
     return fail(errc::invalid_argument, "the namespace is reserved", to_string(name));
@@ -85,9 +95,10 @@ base::result<track*> track_store::add(full_track_name name, track_config config,
   t->name_ = name;
   t->properties_ = properties_of(config);
   t->config_ = std::move(config);
+  t->largest_ = largest;
   track* added = t.get();
   tracks_.emplace(std::move(name), std::move(t));
-  announce(added->name_.ns, now);
+  if (added->config_.announced) announce(added->name_.ns, now);
   for (auto* who : std::vector(observers_)) who->on_track_added(*added, now);
   return added;
 }
@@ -95,6 +106,15 @@ base::result<track*> track_store::add(full_track_name name, track_config config,
 track* track_store::find(const full_track_name& name) {
   const auto it = tracks_.find(name);
   return it == tracks_.end() ? nullptr : it->second.get();
+}
+
+std::vector<track*> track_store::under(const track_namespace& prefix) {
+  std::vector<track*> out;
+  for (const auto& [name, t] : tracks_) {
+    if (prefix.is_prefix_of(name.ns)) out.push_back(t.get());
+  }
+  std::ranges::sort(out, {}, [](const track* t) -> const full_track_name& { return t->name(); });
+  return out;
 }
 
 void track_store::end_track(track& t, uint64_t status, std::string_view reason, base::mono_time now) {
@@ -113,11 +133,23 @@ void track_store::remove(track& t, base::mono_time now) {
   end_track(t, done_code::track_ended, "the track was removed", now);
   for (auto* who : std::vector(observers_)) who->on_track_removed(t, now);
   const auto name = t.name_;
+  const bool announced = t.config_.announced;
+  bytes_ -= t.bytes_;
   tracks_.erase(name);
-  withdraw(name.ns, now);
+  if (announced) withdraw(name.ns, now);
 }
 
-base::result<void> track_store::append(track& t, object o, base::mono_time now) {
+/// A datagram is in no subgroup; it may come in any order.
+base::result<void> track_store::append_datagram(track& t, cached_group& group, const object& o, base::mono_time now) {
+  if (o.subgroup != 0) return fail(errc::invalid_argument, "a datagram is in no subgroup", to_string(t.name_));
+  hold(t, group, o);
+  if (!group.for_fetch) t.tell([&](track_observer& who) { who.on_append(t, o, false, now); });
+  evict(t);
+  return base::ok();
+}
+
+base::result<void> track_store::append(track& t, object o, base::mono_time now, stream_facts facts) {
+  if (t.config_.datagrams) o.datagram = true;
   const auto about = [&] { return to_string(t.name_) + " " + std::to_string(o.group) + "/" + std::to_string(o.id); };
   if (t.ended_) return fail(errc::closed, "the track has ended", about());
   if (o.payload.size() > limits::moq_object_bytes_max || o.properties.size() > limits::moq_properties_bytes_max) {
@@ -133,6 +165,7 @@ base::result<void> track_store::append(track& t, object o, base::mono_time now) 
   if (it == t.groups_.end()) {
     if (t.evicted_ && o.group <= t.evicted_->group) return fail(errc::invalid_argument, "the group is no longer held", about());
     it = t.groups_.try_emplace(o.group).first;
+    it->second.since = now;
   }
   auto& group = it->second;
   if (group.was_reset) return fail(errc::invalid_argument, "the group was reset", about());
@@ -141,6 +174,7 @@ base::result<void> track_store::append(track& t, object o, base::mono_time now) 
     return fail(errc::mismatch, "the object was published before with other bytes", about());
   }
   if (group.ended) return fail(errc::invalid_argument, "the group has ended", about());
+  if (o.datagram) return append_datagram(t, group, o, now);
   auto sub = group.subgroups.find(o.subgroup);
   const bool first = sub == group.subgroups.end();
   if (first) {
@@ -150,30 +184,116 @@ base::result<void> track_store::append(track& t, object o, base::mono_time now) 
     sub = group.subgroups.try_emplace(o.subgroup).first;
     sub->second.first = o.id;
     sub->second.priority = o.priority;
+    sub->second.ends_group = facts.ends_group || t.config_.single_subgroup;
   } else {
     if (sub->second.ended) return fail(errc::invalid_argument, "the subgroup has ended", about());
     if (o.id <= sub->second.last) return fail(errc::invalid_argument, "objects of a subgroup come in ascending order", about());
     if (o.priority != sub->second.priority) return fail(errc::invalid_argument, "a subgroup has one priority", about());
   }
   sub->second.last = o.id;
-  group.largest = group.objects.empty() ? o.id : std::max(group.largest, o.id);
-  const size_t cost = charge(o);
-  group.bytes += cost;
-  t.bytes_ += cost;
-  if (!t.largest_ || o.at() > *t.largest_) t.largest_ = o.at();
-  group.objects.emplace(o.id, o);
-  if (!group.for_fetch) t.tell([&](track_observer& who) { who.on_append(t, o, first, now); });
+  hold(t, group, o);
+  if (!group.for_fetch) t.tell([&](track_observer& who) { who.on_append(t, o, first && facts.from_start, now); });
   evict(t);
   return base::ok();
 }
 
-void track_store::evict(track& t) {
-  while (t.groups_.size() > 1 && (t.groups_.size() > t.config_.cache_groups_max || t.bytes_ > t.config_.cache_bytes_max)) {
-    const auto oldest = t.groups_.begin();
-    t.evicted_ = location{oldest->first, oldest->second.largest};
-    t.bytes_ -= oldest->second.bytes;
-    t.groups_.erase(oldest);
+base::result<void> track_store::keep(track& t, object o, const std::shared_ptr<const fill>& by, base::mono_time now) {
+  const auto about = [&] { return to_string(t.name_) + " " + std::to_string(o.group) + "/" + std::to_string(o.id); };
+  if (o.payload.size() > limits::moq_object_bytes_max || o.properties.size() > limits::moq_properties_bytes_max) {
+    return fail(errc::too_large, "the object is too large", about());
   }
+  const auto [it, fresh] = t.groups_.try_emplace(o.group);
+  auto& group = it->second;
+  if (fresh) group.since = now;
+  if (by && std::ranges::none_of(group.pins, [&](const auto& pin) { return pin.lock() == by; })) group.pins.push_back(by);
+  if (group.was_reset) restore_group(t, o.group);
+  if (const auto known = group.objects.find(o.id); known != group.objects.end()) {
+    if (same(known->second, o)) return fail(errc::exists, "the object is held", about());
+    return fail(errc::mismatch, "the object is held with other bytes", about());
+  }
+  hold(t, group, o);
+  evict(t);
+  return base::ok();
+}
+
+void track_store::hold(track& t, cached_group& g, const object& o) {
+  g.largest = g.objects.empty() ? o.id : std::max(g.largest, o.id);
+  const size_t cost = charge(o);
+  g.bytes += cost;
+  t.bytes_ += cost;
+  bytes_ += cost;
+  if (!t.largest_ || o.at() > *t.largest_) t.largest_ = o.at();
+  g.objects.emplace(o.id, o);
+}
+
+void track_store::kept_whole(track& t, uint64_t group) {
+  const auto it = t.groups_.find(group);
+  if (it != t.groups_.end() && it->second.subgroups.empty() && !it->second.was_reset) it->second.ended = true;
+}
+
+void track_store::raise_largest(track& t, location largest) {
+  if (!t.largest_ || largest > *t.largest_) t.largest_ = largest;
+}
+
+void track_store::drop(track& t, std::map<uint64_t, cached_group>::iterator group) {
+  t.evicted_ = std::max(t.evicted_.value_or(location{}), location{group->first, group->second.largest});
+  t.bytes_ -= group->second.bytes;
+  bytes_ -= group->second.bytes;
+  t.groups_.erase(group);
+}
+
+bool track_store::drop_oldest(track& t) {
+  for (auto it = t.groups_.begin(); it != t.groups_.end() && std::next(it) != t.groups_.end(); ++it) {
+    if (pinned(it->second)) continue;
+    drop(t, it);
+    return true;
+  }
+  return false;
+}
+
+void track_store::drop_before(track& t, base::mono_time since) {
+  for (auto it = t.groups_.begin(); it != t.groups_.end() && std::next(it) != t.groups_.end();) {
+    const auto at = it++;
+    if (at->second.since < since && !pinned(at->second)) drop(t, at);
+  }
+}
+
+void track_store::evict(track& t) {
+  while (t.groups_.size() > t.config_.cache_groups_max || t.bytes_ > t.config_.cache_bytes_max) {
+    if (!drop_oldest(t)) return;
+  }
+}
+
+void track_store::reset_subgroup(track& t, uint64_t group, uint64_t subgroup, uint64_t code, base::mono_time now) {
+  const auto it = t.groups_.find(group);
+  if (it == t.groups_.end()) return;
+  const auto sub = it->second.subgroups.find(subgroup);
+  if (sub == it->second.subgroups.end() || sub->second.ended) return;
+  sub->second.ended = sub->second.was_reset = true;
+  t.tell([&](track_observer& who) { who.on_reset_subgroup(t, group, subgroup, code, now); });
+}
+
+std::shared_ptr<const void> track_store::want(const full_track_name& name, base::mono_time now, std::optional<request_error>& no) {
+  if (finder_->who == nullptr) {
+    if (find(name) == nullptr) no = no_such_track();
+    return nullptr;
+  }
+  no = finder_->who->wanted(name, now);
+  return std::shared_ptr<const void>(nullptr, [place = finder_, name](const void*) {
+    if (place->who != nullptr) place->who->unwanted(name);
+  });
+}
+
+std::shared_ptr<const fill> track_store::bring(track& t, location first, location last, base::mono_time now) {
+  return finder_->who == nullptr ? nullptr : finder_->who->bring(t, first, last, now);
+}
+
+void track_store::refuse(const full_track_name& name, const request_error& why, base::mono_time now) {
+  for (auto* who : std::vector(observers_)) who->on_track_refused(name, why, now);
+}
+
+void track_store::filled(const fill& what, base::mono_time now) {
+  for (auto* who : std::vector(observers_)) who->on_filled(what, now);
 }
 
 void track_store::end_subgroup(track& t, uint64_t group, uint64_t subgroup, base::mono_time now) {
@@ -200,6 +320,7 @@ void track_store::reset_group(track& t, uint64_t group, uint64_t code, base::mon
   if (it != t.groups_.end()) {
     if (it->second.was_reset) return;
     t.bytes_ -= it->second.bytes;
+    bytes_ -= it->second.bytes;
     it->second.bytes = 0;
     it->second.objects.clear();
     it->second.subgroups.clear();
@@ -212,7 +333,11 @@ void track_store::reset_group(track& t, uint64_t group, uint64_t code, base::mon
 void track_store::restore_group(track& t, uint64_t group) {
   const auto it = t.groups_.find(group);
   if (it == t.groups_.end() || !it->second.was_reset) return;
+  auto pins = std::move(it->second.pins);
+  const auto since = it->second.since;
   it->second = {};
+  it->second.pins = std::move(pins);
+  it->second.since = since;
   it->second.for_fetch = true;
 }
 

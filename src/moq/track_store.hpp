@@ -19,6 +19,7 @@
 namespace ec::moq {
 
 class track;
+class track_finder;
 class track_store;
 
 /// How a track is offered. `properties` go to every subscriber.
@@ -29,12 +30,33 @@ struct track_config {
   bool single_subgroup = true;
   /// Objects may carry properties: costs one byte for each object that does not.
   bool object_properties = false;
+  bool datagrams = false; ///< every object is published as a datagram; what is too large for a path is lost on it
   size_t cache_groups_max = base::limits::moq_track_cache_groups;
   size_t cache_bytes_max = base::limits::moq_track_cache_bytes; ///< payload, properties and a charge for each object
   std::optional<uint64_t> object_delivery_timeout_ms;
   std::optional<uint64_t> subgroup_delivery_timeout_ms;
   std::optional<uint64_t> max_cache_duration_ms;
+  std::optional<bool> dynamic_groups;
+  bool announced = true; ///< its namespace is announced for as long as it is here
   std::vector<track_properties::other> properties; ///< further properties, ascending by type
+};
+
+/// What the stream that an object came on says of its subgroup.
+struct stream_facts {
+  bool from_start = true;  ///< it began with the first object of the subgroup
+  bool ends_group = false; ///< the group ends where it does
+};
+
+/// Objects that are brought from elsewhere for who fetches them. While a session holds it, what it brought is not evicted.
+struct fill {
+  enum class state {
+    asked,   ///< `store_observer::on_filled` follows
+    whole,   ///< what is not held does not exist
+    unknown, ///< of what is not held nothing is known
+    failed,  ///< nothing came: `error`
+  };
+  state is = state::asked;
+  request_error error;
 };
 
 /// Hears of every change to a track. Sessions are observers; a test or a relay may be one too. An observer may remove
@@ -46,6 +68,7 @@ public:
   virtual void on_append(track& t, const object& o, bool first_of_subgroup, base::mono_time now) = 0;
   virtual void on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, base::mono_time now) = 0;
   virtual void on_end_group(track& t, uint64_t group, base::mono_time now) = 0;
+  virtual void on_reset_subgroup(track& /*t*/, uint64_t /*group*/, uint64_t /*subgroup*/, uint64_t /*code*/, base::mono_time /*now*/) {}
   virtual void on_reset_group(track& t, uint64_t group, uint64_t code, base::mono_time now) = 0;
   /// The last call for this track; it is forgotten as an observer already.
   virtual void on_end_track(track& t, uint64_t status, std::string_view reason, base::mono_time now) = 0;
@@ -59,6 +82,10 @@ public:
   /// The track ended before and is being destroyed: let go of it.
   virtual void on_track_removed(track& t, base::mono_time now) = 0;
   virtual void on_namespace(const track_namespace& ns, bool active, base::mono_time now) = 0;
+  /// What was asked for by track_finder::wanted is not to be had now.
+  virtual void on_track_refused(const full_track_name& /*name*/, const request_error& /*why*/, base::mono_time /*now*/) {}
+  /// What track_finder::fill asked for came, or will not.
+  virtual void on_filled(const fill& /*what*/, base::mono_time /*now*/) {}
   /// The store is being destroyed; forget it.
   virtual void on_store_gone() = 0;
 };
@@ -69,6 +96,8 @@ struct cached_group {
     uint64_t first = 0;
     uint64_t last = 0;
     bool ended = false;
+    bool was_reset = false;  ///< ended before its end
+    bool ends_group = false; ///< the group ends where it does
     uint8_t priority = 128;
   };
   std::map<uint64_t, object> objects; ///< by object id
@@ -78,6 +107,8 @@ struct cached_group {
   bool ended = false;
   bool was_reset = false; ///< what was published is no longer offered: its state is unknown to who asks
   bool for_fetch = false; ///< it came back: who is subscribed had its end, who asks gets it
+  base::mono_time since{}; ///< its first object came
+  std::vector<std::weak_ptr<const fill>> pins; ///< while one of them lives it is not evicted
 };
 
 class track {
@@ -121,6 +152,18 @@ private:
   size_t telling_ = 0;
 };
 
+/// Finds what a store lacks: a relay. Called by sessions, on the store's thread.
+class track_finder {
+public:
+  virtual ~track_finder() = default;
+  /// Somebody asks for the track, until `unwanted`. Nothing: the store has it, or it is being asked for and `on_track_added` or
+  /// `on_track_refused` follow. Otherwise the reason why nobody can be asked now; it may still be added later.
+  virtual std::optional<request_error> wanted(const full_track_name& name, base::mono_time now) = 0;
+  virtual void unwanted(const full_track_name& name) = 0;
+  /// Somebody fetches `first` to `last`, inclusive. Null: all that exists of it is held.
+  virtual std::shared_ptr<const fill> bring(track& t, location first, location last, base::mono_time now) = 0;
+};
+
 /// Tracks by name, and the namespaces that they are in. Destroy sessions before the store, or after: they let go of it.
 class track_store {
 public:
@@ -131,8 +174,11 @@ public:
 
   /// Offers a new track; its namespace is announced to who subscribed to a prefix. Errors: exists, invalid_argument (the
   /// name is too long or under a reserved namespace).
-  [[nodiscard]] base::result<track*> add(full_track_name name, track_config config, base::mono_time now);
+  /// `largest`: what was published before, elsewhere.
+  [[nodiscard]] base::result<track*> add(full_track_name name, track_config config, base::mono_time now, std::optional<location> largest = {});
   track* find(const full_track_name& name);
+  /// All tracks whose namespace begins with `prefix`, by name.
+  std::vector<track*> under(const track_namespace& prefix);
   /// Ends every subscription of the track with `status` and `reason` (done_code). It stays for FETCH until removed.
   void end_track(track& t, uint64_t status, std::string_view reason, base::mono_time now);
   /// Ends the track if it has not ended, and forgets it with all its objects; `t` dangles afterwards.
@@ -143,7 +189,14 @@ public:
   /// mismatch (with other bytes: that would make the track malformed), invalid_argument (out of order, behind the end of
   /// its group or subgroup, in a group that was reset or evicted, a second subgroup where there may be one, another
   /// priority within a subgroup), too_large, closed (the track has ended).
-  [[nodiscard]] base::result<void> append(track& t, object o, base::mono_time now);
+  [[nodiscard]] base::result<void> append(track& t, object o, base::mono_time now, stream_facts facts = {});
+  /// Keeps an object that exists already, for who fetches; subscriptions are told nothing of it. `by`: it is not evicted before that
+  /// is let go. Errors: exists, mismatch, too_large, as for append.
+  [[nodiscard]] base::result<void> keep(track& t, object o, const std::shared_ptr<const fill>& by, base::mono_time now);
+  /// All objects of a group that only `keep` brought are held.
+  void kept_whole(track& t, uint64_t group);
+  /// More was published elsewhere than came here.
+  void raise_largest(track& t, location largest);
   /// No further object will come in the subgroup: its streams end. Nothing happens if it is not there.
   void end_subgroup(track& t, uint64_t group, uint64_t subgroup, base::mono_time now);
   /// No further object will come in the group: all its streams end.
@@ -151,6 +204,26 @@ public:
   /// The group turned out bad: its streams are reset with `code` (reset_code), its objects forgotten, and what is
   /// appended to it later is refused.
   void reset_group(track& t, uint64_t group, uint64_t code, base::mono_time now);
+
+  /// The subgroup ended before its end: its streams are reset with `code`. What came of it stays, for who fetches.
+  void reset_subgroup(track& t, uint64_t group, uint64_t subgroup, uint64_t code, base::mono_time now);
+
+  /// Forgets the oldest group that is neither the newest nor pinned. False: there is none.
+  bool drop_oldest(track& t);
+  /// Forgets such groups that came before `since`.
+  void drop_before(track& t, base::mono_time since);
+  /// Bytes charged for the objects of all tracks.
+  size_t cached_bytes() const { return bytes_; }
+
+  /// Who finds what is not here; null: nobody. It must outlive the store, or be unset.
+  void find_with(track_finder* finder) { finder_->who = finder; }
+  /// Somebody wants the track for as long as the result is held. Sets `no` if it is neither here nor asked for.
+  std::shared_ptr<const void> want(const full_track_name& name, base::mono_time now, std::optional<request_error>& no);
+  /// Null: what is held is all that exists. Otherwise what is brought for it.
+  std::shared_ptr<const fill> bring(track& t, location first, location last, base::mono_time now);
+  /// Tells observers; for the finder.
+  void refuse(const full_track_name& name, const request_error& why, base::mono_time now);
+  void filled(const fill& what, base::mono_time now);
 
   /// A group that was reset is offered anew, from its first object on: to who fetches it. Subscriptions, whose streams of it have ended,
   /// are told nothing. Nothing happens if it was not reset.
@@ -166,11 +239,20 @@ public:
   void forget(store_observer& who);
 
 private:
+  struct finder_place {
+    track_finder* who = nullptr;
+  };
+
+  base::result<void> append_datagram(track& t, cached_group& group, const object& o, base::mono_time now);
   void evict(track& t);
+  void hold(track& t, cached_group& g, const object& o);
+  void drop(track& t, std::map<uint64_t, cached_group>::iterator group);
 
   std::unordered_map<full_track_name, std::unique_ptr<track>> tracks_;
   std::map<track_namespace, size_t> namespaces_;
   std::vector<store_observer*> observers_;
+  size_t bytes_ = 0;
+  std::shared_ptr<finder_place> finder_ = std::make_shared<finder_place>(); ///< also held by each interest, which may outlive the store
 };
 
 } // namespace ec::moq

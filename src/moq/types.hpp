@@ -72,6 +72,7 @@ struct object {
   base::bytes properties;
   base::bytes payload;    ///< empty unless status is normal
   object_status status = object_status::normal;
+  bool datagram = false;  ///< published as a datagram, and in no subgroup then [MOQT 11.2.1]
 
   location at() const { return {group, id}; }
 };

@@ -57,6 +57,7 @@ base::result<discovery::announcement> announcement_of(const control_options& o, 
   for (const auto& text : o.endpoint) {
     const auto where = quic::endpoint_address::parse(text);
     if (!where) return fail(actors::about_setting(where.error(), "--endpoint"));
+    if (where.value().by == quic::endpoint_address::scheme::https) return fail(errc::config, text + ": a node itself is moqt://; what is at https:// goes by --relay", "--endpoint");
     if (!where.value().pin) return fail(errc::config, text + ": without '#spki=' nobody could know it again", "--endpoint");
     a.transports.emplace_back(discovery::direct_transport{where.value().authority(), "moqt-18", *where.value().pin});
   }
@@ -77,24 +78,21 @@ enum class part { announce, listen, bridge };
 base::result<actors::running_topology> wire(caf::actor_system& sys, const control_options& o, part does, actors::observer_actor observer) {
   const bool announces = does == part::announce;
   actors::running_topology out;
-  actors::discovery_wishes wishes;
-  wishes.directories = o.directory;
+  auto wishes = actors::wishes_of(o);
   wishes.directory_token_file = o.directory_token_file;
   wishes.ttl = o.announce_ttl;
   wishes.tell_all = !announces;
-  wishes.gossip = o.gossip;
   wishes.pass_on = does == part::bridge;
-  wishes.mdns = o.mdns;
-  wishes.dht = {o.dht, o.dht_bootstrap, o.dht_listen};
   for (const auto& text : o.look_for) {
     const auto id = identity::stream_id::parse(text);
     if (!id) return fail(actors::about_setting(id.error(), "--stream-id"));
     wishes.wanted.push_back(text);
   }
   if (wishes.dht.any() && wishes.wanted.empty()) return fail(errc::config, "needed with --dht: it has no list of all streams", "--stream-id");
-  // Who listens joins all that dial it.
-  if (does == part::bridge && o.listen.empty() && (o.gossip.empty() || o.directory.empty()))
-    return fail(errc::config, "needed: a bridge has two ends", o.gossip.empty() ? "--gossip" : "--directory");
+  // Who listens joins all that dial it. The DHT and the local network are told nothing of others' streams: they are no second end.
+  const bool hears_more = o.mdns || wishes.dht.any();
+  if (does == part::bridge && o.listen.empty() && (o.gossip.empty() + o.directory.empty() > (hears_more ? 1 : 0)))
+    return fail(errc::config, "needed: a bridge has two ends", o.gossip.empty() && !hears_more ? "--gossip" : "--directory");
   EC_TRYV(try_address_out(o.endpoint_addr_out));
   std::shared_ptr<const crypto::signing_key> key;
   std::shared_ptr<const discovery::announcement> own;
@@ -204,12 +202,17 @@ int cmd_control_listen(const std::vector<std::string>& args) {
 int cmd_control_bridge(const std::vector<std::string>& args) {
   static const command_help help{"control-bridge", "Joins those who do not reach each other: with --listen, nodes that dial it hear of each other, also those that nobody can dial; with "
     "--directory it posts what gossip tells, for those who read directories only. What it passes on is signed by who said it, and not by the bridge.",
-    {"ec-node control-bridge --listen 0.0.0.0:4443", "ec-node control-bridge --gossip moqt://192.0.2.7:4443#spki=... --directory http://127.0.0.1:8080"}};
+    {"ec-node control-bridge --listen 0.0.0.0:4443", "ec-node control-bridge --gossip moqt://192.0.2.7:4443#spki=... --directory http://127.0.0.1:8080",
+      "ec-node control-bridge --dht --stream-id ec/stream/v1/... --directory http://127.0.0.1:8080"}};
   using c = control_options;
   static const std::vector<setting<c>> settings = {
     make_setting("listen", "ADDR", "UDP address at which nodes dial it; port 0: any free one (it only dials)", &c::listen),
     make_setting("endpoint-addr-out", "FILE", "write the full address here", &c::endpoint_addr_out),
     make_setting("mdns", "", "be found by the nodes of the local network, and listen to them (false)", &c::mdns),
+    make_setting("dht", "", "look in the public mainline DHT, and pass on what it gives (false)", &c::dht),
+    make_setting("dht-bootstrap", "HOST:PORT", "look in a private DHT instead, joined by this node of it; several may be given", &c::dht_bootstrap),
+    make_setting("dht-listen", "ADDR", "UDP address of this node of the DHT (default: any free port)", &c::dht_listen),
+    make_setting("stream-id", "ID", "stream to look for in the DHT, which has no list of them; several may be given", &c::look_for),
     make_setting("state-dir", "DIR", "where its certificate is kept (~/.local/state/ec-node)", &c::state_dir),
     make_setting("gossip", "ADDR", "peer to listen to: moqt://host:port#spki=...; several may be given", &c::gossip),
     make_setting("directory", "URL", "stream directory to post to; several may be given", &c::directory),

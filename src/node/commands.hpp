@@ -7,6 +7,7 @@
 /// exit code (command.hpp).
 namespace ec::node {
 
+int cmd_bench(const std::vector<std::string>& args);
 int cmd_keygen(const std::vector<std::string>& args);
 int cmd_key(const std::vector<std::string>& args);
 int cmd_control_announce(const std::vector<std::string>& args);
@@ -20,7 +21,9 @@ int cmd_subscribe(const std::vector<std::string>& args);
 int cmd_verify(const std::vector<std::string>& args);
 int cmd_simulate_tuner(const std::vector<std::string>& args);
 int cmd_discover(const std::vector<std::string>& args);
+int cmd_interop_client(const std::vector<std::string>& args);
 int cmd_lineup(const std::vector<std::string>& args);
+int cmd_relay(const std::vector<std::string>& args);
 int cmd_run(const std::vector<std::string>& args);
 
 } // namespace ec::node

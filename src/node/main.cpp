@@ -20,6 +20,7 @@ struct command {
 constexpr command commands[] = {
   {"moq-publish", ec::node::cmd_publish, "read a broadcast; publish its chunks and, with a key, signed manifests"},
   {"moq-subscribe", ec::node::cmd_subscribe, "take manifests and objects from peers, verify, write HLS"},
+  {"relay", ec::node::cmd_relay, "be a MoQ relay: pass tracks on from publishers to subscribers"},
   {"run", ec::node::cmd_run, "run the role that a config file describes"},
   {"keygen", ec::node::cmd_keygen, "make a signing key"},
   {"key", ec::node::cmd_key, "show a signing key, rotate it to a new one, revoke it"},
@@ -32,6 +33,8 @@ constexpr command commands[] = {
   {"control-listen", ec::node::cmd_control_listen, "print which sources come and go"},
   {"control-bridge", ec::node::cmd_control_bridge, "post to directories what gossip tells"},
   {"control-resolve", ec::node::cmd_control_resolve, "find one way to a stream, as JSON"},
+  {"interop-client", ec::node::cmd_interop_client, "judge a MoQ relay by the interop runner's cases"},
+  {"bench", ec::node::cmd_bench, "load a MoQ relay, and measure what arrives"},
   {"simulate-tuner", ec::node::cmd_simulate_tuner, "be an HDHomeRun tuner with a test broadcast or a capture"},
 };
 

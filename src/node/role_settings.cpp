@@ -23,6 +23,7 @@ const std::vector<setting<actors::publish_config>>& publish_settings() {
     make_setting("second-source", "ADDR", "another publisher of this stream, asked for what was received damaged here before it is signed: moqt://host:port#spki=... or host:port; several may be given", &c::second_source),
     make_setting("repair-share-max", "PERCENT", "of a chunk's packets that may be taken on a second source's word, 0 to 50 (5)", &c::repair_share_max),
     make_setting("repair-wait-ms", "N", "how long a damaged chunk may wait for a second source before it is signed as damaged, 1 to 60000 (2000)", &c::repair_wait),
+    make_setting("discovered-sources", "HOW", "other publishers of this stream that a node with --announce learns of: ignore, compare (whether they count the chunks alike), repair (use them as second sources too) (compare)", &c::discovered_sources),
     make_setting("trust-signer", "KEY", "ed25519:<hex> of a second source's signer: if its count of chunks is ahead, this node goes on with it; several may be given", &c::trust_signer),
     make_setting("trust-file", "FILE", "JSON: which keys to trust for which streams; adds to --trust-signer", &c::trust_file),
     make_setting("pace", "X", "of a file: 1 is real time, 0 as fast as the node can (1)", &c::pace),
@@ -49,7 +50,7 @@ const std::vector<setting<actors::publish_config>>& publish_settings() {
 const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
   using c = actors::subscribe_config;
   static const std::vector<setting<c>> all = {
-    make_setting("remote", "ADDR", "source of objects: moqt://host:port#spki=... or host:port; several may be given", &c::remote),
+    make_setting("remote", "ADDR", "source of objects: moqt://host:port#spki=... or host:port; https://... by WebTransport; several may be given", &c::remote),
     make_setting("remote-manifests", "ADDR", "source of manifests (default: the remotes); several may be given", &c::remote_manifests),
     make_setting("discover", "", "take sources from directories, gossip, the DHT or the local network; no --remote is needed (false)", &c::discover),
     make_setting("directory", "URL", "stream directory to ask; several may be given", &c::directory),
@@ -78,6 +79,23 @@ const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
     make_setting("network-secret-file", "FILE", "secret that the object keys are derived from, beside the stream id", &c::network_secret_file),
     make_setting("tls-insecure", "", "accept any certificate of the peers (false)", &c::tls_insecure),
     make_setting("tls-ca", "FILE", "certificate authorities to accept, PEM (default: the system's)", &c::tls_ca),
+    make_setting("json", "", "print events as JSON lines (false)", &c::json),
+  };
+  return all;
+}
+
+const std::vector<setting<actors::relay_node_config>>& relay_settings() {
+  using c = actors::relay_node_config;
+  static const std::vector<setting<c>> all = {
+    make_setting("listen", "ADDR", "UDP address to serve on; port 0: any free one (0.0.0.0:4443)", &c::listen),
+    make_setting("upstream", "ADDR", "relay or publisher that is asked for what nobody offers here: moqt://host:port#spki=... or host:port; several may be given", &c::upstream),
+    make_setting("state-dir", "DIR", "where the certificate is kept (~/.local/state/ec-node)", &c::state_dir),
+    make_setting("tls-cert", "FILE", "certificate chain, PEM (default: a self-signed one, made and kept)", &c::tls_cert),
+    make_setting("tls-key", "FILE", "private key of --tls-cert, PEM", &c::tls_key),
+    make_setting("endpoint-addr-out", "FILE", "write the full address of this endpoint here", &c::endpoint_addr_out),
+    make_setting("cache-mb", "N", "objects that are kept for who joins late or fetches, MiB, of all tracks (1024)", &c::cache_mb),
+    make_setting("cache-age", "SECONDS", "how long a group is kept; the newest of a track stays (120)", &c::cache_age),
+    make_setting("publisher-linger-ms", "N", "how long a publisher that vanished is waited for, milliseconds (5000)", &c::publisher_linger),
     make_setting("json", "", "print events as JSON lines (false)", &c::json),
   };
   return all;

@@ -22,9 +22,17 @@ void proofs::hold(held&& h) {
   while (contents_.size() > limits::proofs_max) contents_.erase(contents_.begin());
 }
 
-void proofs::keep_late(held& to, proof late) {
+void proofs::keep_late(held& to, proof late, const std::vector<manifest::attestation>& said) {
+  if (to.late.size() >= limits::manifest_attestations_max) return;
   late.first_index = to.what.chunk_start_index;
-  if (to.late.size() < limits::manifest_attestations_max) to.late.push_back(std::move(late));
+  to.late.push_back(std::move(late));
+  note_repairs(to, said);
+}
+
+void proofs::note_repairs(held& to, const std::vector<manifest::attestation>& said) {
+  for (const auto& a : said)
+    // A reader may ignore it, and does where it cannot be read.
+    if (const auto chunks = manifest::repaired_in(a, to.what); chunks && !chunks.value().empty()) to.repairs.push_back(a);
 }
 
 void proofs::keep(uint64_t group, uint64_t object, const base::bytes& payload, bool counts) {
@@ -35,12 +43,12 @@ void proofs::keep(uint64_t group, uint64_t object, const base::bytes& payload, b
     if (!counts) return;
     for (auto& [first, h] : contents_) {
       if (h.id != late->manifest_id) continue;
-      keep_late(h, std::move(p));
+      keep_late(h, std::move(p), late->attestations);
       return;
     }
     const auto it = std::ranges::find(waiting_, late->manifest_id, &held::id);
     if (it == waiting_.end()) return;
-    keep_late(*it, std::move(p));
+    keep_late(*it, std::move(p), late->attestations);
     hold(std::move(*it));
     waiting_.erase(it);
     return;
@@ -54,11 +62,12 @@ void proofs::keep(uint64_t group, uint64_t object, const base::bytes& payload, b
   for (auto it = from; it != to; ++it) {
     if (it->second.id != id) continue;
     // The same content once more, with other attestations.
-    if (counts) keep_late(it->second, std::move(p));
+    if (counts) keep_late(it->second, std::move(p), whole.attestations);
     return;
   }
   const auto known = std::ranges::find(waiting_, id, &held::id);
-  held h{id, std::move(whole.content), std::move(p), {}};
+  held h{id, std::move(whole.content), std::move(p), {}, {}};
+  note_repairs(h, whole.attestations);
   if (counts) {
     if (known != waiting_.end()) waiting_.erase(known);
     hold(std::move(h));
@@ -119,18 +128,11 @@ std::optional<manifest::repaired_chunk> proofs::repaired(uint64_t index, const c
   for (const auto& [first, h] : contents_) {
     if (first > index) break;
     if (!h.what.covers(index) || h.what.at(index).digest != digest) continue;
-    std::vector<base::bytes> payloads{h.object.payload};
-    for (const auto& late : h.late) payloads.push_back(late.payload);
-    for (const auto& payload : payloads) {
-      const auto read = manifest::decode(payload);
-      if (!read) continue;
-      for (const auto& a : attestations_in(read.value())) {
-        if (a.signer != signer) continue;
-        const auto said = manifest::repaired_in(a, h.what);
-        if (!said) continue; // a reader may ignore it, and does where it cannot be read
-        const auto one = std::ranges::find(said.value(), index, &manifest::repaired_chunk::index);
-        if (one != said.value().end() && crypto::verify(a.signer, manifest::signed_bytes(a, h.id), a.signature)) return *one;
-      }
+    for (const auto& a : h.repairs) {
+      if (a.signer != signer) continue;
+      const auto said = manifest::repaired_in(a, h.what).value();
+      const auto one = std::ranges::find(said, index, &manifest::repaired_chunk::index);
+      if (one != said.end() && crypto::verify(a.signer, manifest::signed_bytes(a, h.id), a.signature)) return *one;
     }
   }
   return std::nullopt;

@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/keys.hpp"
+#include "manifest/attestation.hpp"
 #include "manifest/content.hpp"
 #include "manifest/repaired.hpp"
 
@@ -54,8 +55,10 @@ private:
     manifest::content what;
     proof object;
     std::vector<proof> late;
+    std::vector<manifest::attestation> repairs; ///< of those in it and behind it, what says that a chunk was repaired; not verified
   };
-  static void keep_late(held& to, proof late);
+  static void keep_late(held& to, proof late, const std::vector<manifest::attestation>& said);
+  static void note_repairs(held& to, const std::vector<manifest::attestation>& said);
   void hold(held&& h);
 
   std::multimap<uint64_t, held> contents_; ///< that count, by first chunk index

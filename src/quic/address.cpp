@@ -19,6 +19,9 @@ using base::errc;
 using base::fail;
 using base::result;
 
+constexpr std::string_view moqt_scheme = "moqt://";
+constexpr std::string_view https_scheme = "https://";
+
 std::optional<uint16_t> parse_port(std::string_view text) {
   uint16_t port = 0;
   if (text.empty() || text.size() > 5 || (text.size() > 1 && text[0] == '0')) return std::nullopt;
@@ -225,14 +228,16 @@ result<std::vector<socket_address>> resolve(const std::string& host, uint16_t po
 }
 
 result<endpoint_address> endpoint_address::parse(std::string_view text) {
-  static constexpr std::string_view scheme = "moqt://";
   const std::string whole(text.substr(0, base::limits::quic_address_bytes_max));
   if (text.size() > base::limits::quic_address_bytes_max) return fail(errc::too_large, "longer than an address can be", whole);
   endpoint_address out;
-  if (text.starts_with(scheme)) {
-    text.remove_prefix(scheme.size());
+  if (text.starts_with(moqt_scheme)) {
+    text.remove_prefix(moqt_scheme.size());
+  } else if (text.starts_with(https_scheme)) {
+    text.remove_prefix(https_scheme.size());
+    out.by = scheme::https;
   } else if (text.find("://") != std::string_view::npos) {
-    return fail(errc::unsupported, "expected moqt://host:port or host:port", whole);
+    return fail(errc::unsupported, "expected moqt://host:port, https://host:port or host:port", whole);
   }
   if (const auto hash = text.find('#'); hash != std::string_view::npos) {
     const auto fragment = text.substr(hash + 1);
@@ -248,7 +253,10 @@ result<endpoint_address> endpoint_address::parse(std::string_view text) {
     if (!path_text(out.path)) return fail(errc::malformed, "the path has characters that need percent-encoding", whole);
     text = text.substr(0, slash);
   }
-  auto parts = split(text);
+  // Only https has a port of its own.
+  const bool portless = out.by == scheme::https && (text.ends_with(']') || text.find(':') == std::string_view::npos);
+  const auto host_and_port = std::string(text) + (portless ? ":443" : "");
+  auto parts = split(host_and_port);
   if (!parts) {
     auto why = parts.error();
     why.about = whole;
@@ -272,7 +280,7 @@ std::string endpoint_address::authority() const {
 }
 
 std::string endpoint_address::to_string() const {
-  return "moqt://" + authority() + path + (pin ? "#spki=" + base::to_hex(*pin) : "");
+  return std::string(by == scheme::https ? https_scheme : moqt_scheme) + authority() + path + (pin ? "#spki=" + base::to_hex(*pin) : "");
 }
 
 } // namespace ec::quic

@@ -61,9 +61,11 @@ private:
 /// one address; not_found when the name has none.
 base::result<std::vector<socket_address>> resolve(const std::string& host, uint16_t port);
 
-/// Where an endpoint is: `moqt://host:port[/path][#spki=<64 hex digits>]`, or `host:port` for short.
-/// A host is a name, an IPv4 address, or an IPv6 address in brackets (kept without them).
+/// Where an endpoint is: `moqt://host:port[/path][#spki=<64 hex digits>]`, or `host:port` for short, by QUIC itself; `https://host[:port]...` by
+/// WebTransport over HTTP/3. A host is a name, an IPv4 address, or an IPv6 address in brackets (kept without them).
 struct endpoint_address {
+  enum class scheme { moqt, https };
+  scheme by = scheme::moqt;
   std::string host;
   uint16_t port = 0;
   std::string path;               ///< begins with '/' or is empty; sent as the session's path

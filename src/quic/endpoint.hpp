@@ -133,6 +133,8 @@ public:
   virtual void on_streams_available() {}
   /// There is room again after `write` had answered `full`: at most half of the bound is used.
   virtual void on_send_space() {}
+  /// The peer asks that this ends soon and that nothing more is begun (WebTransport's drain, HTTP/3's GOAWAY).
+  virtual void on_draining() {}
   /// Both directions are done: all our bytes are acknowledged or given up. The id is not used again.
   virtual void on_stream_closed(uint64_t) {}
   /// Last of all events; the connection is destroyed when it returns.
@@ -192,6 +194,9 @@ public:
   virtual void set_keep_alive(base::mono_duration quiet) = 0;
   /// Ends the connection [RFC 9000 10.2]; unsent bytes are dropped. `on_closed` follows from the loop.
   virtual void close(uint64_t app_code, std::string_view reason) = 0;
+  /// The same as soon as the peer has acknowledged what was written on stream `id`, and after three probe time-outs [RFC 9002 6.2] at the
+  /// latest. A connection that knows no acknowledgements closes at once.
+  virtual void close_after(uint64_t /*id*/, uint64_t app_code, std::string_view reason) { close(app_code, reason); }
 
   virtual bool server() const = 0;
   virtual bool connected() const = 0;

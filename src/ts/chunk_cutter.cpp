@@ -35,7 +35,7 @@ struct chunk_cutter::state {
   explicit state(cutter_config c) : config(std::move(c)), reader_of_program(config.program) {
     duration_ticks = int64_t{config.profile.duration_ms} * (pts_hz / 1000);
     roles[null_pid] = role::null;
-    for (const uint16_t pid : {uint16_t{0}, uint16_t{0x11}, uint16_t{0x14}, uint16_t{0x1ffb}}) roles[pid] = role::tables;
+    for (const uint16_t pid : {uint16_t{0}, uint16_t{0x10}, uint16_t{0x11}, uint16_t{0x14}, uint16_t{0x1ffb}}) roles[pid] = role::tables;
     if (config.clock) clock.adopt(config.clock->index, config.clock->first_pts, duration_ticks);
   }
 
@@ -187,6 +187,11 @@ struct chunk_cutter::state {
         if (roles[pid] == role::other) roles[pid] = role::tables;
     }
     if (change.facts || change.selection) ++program_changes;
+    if (change.nit_differs) {
+      ++counters.nit_conflicts;
+      const auto& f = reader_of_program.facts();
+      say("nit-differs", "transport_stream_id=" + std::to_string(f.channels_transport_stream_id.value_or(0)) + " is of network " + std::to_string(f.original_network_id.value_or(0)) + " by the SDT, which holds, and of another by the NIT");
+    }
     if (change.selection) on_selection(change.clean);
     if (change.renewed) {
       ++counters.pmt_versions;
@@ -212,7 +217,7 @@ struct chunk_cutter::state {
     std::vector<carried_stream> next;
     next.reserve(facts.streams.size());
     for (const auto& f : facts.streams) {
-      if (roles[f.pid] == role::tables) continue; // a PID of tables cannot be a stream
+      if (reader_of_program.wants(f.pid)) continue; // a PID of tables cannot be a stream
       const auto known = std::find_if(streams.begin(), streams.end(), [&](const auto& s) {
         return s.facts.pid == f.pid && s.facts.kind == f.kind;
       });

@@ -64,6 +64,7 @@ struct cutter_counters {
   uint64_t random_access_points = 0;
   uint64_t written_pcrs = 0;
   uint64_t pmt_versions = 0;             ///< new versions of the program's PMT that changed nothing
+  uint64_t nit_conflicts = 0;            ///< versions of NIT and SDT that name different networks for the multiplex
   uint64_t station_clock_steps = 0;      ///< times that the station set its clock (STT, TDT, TOT)
   uint64_t chunks_whole = 0;
   uint64_t chunks_damaged = 0;

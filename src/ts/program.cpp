@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 
 #include "base/limits.hpp"
 
@@ -10,6 +11,8 @@ namespace {
 
 constexpr size_t table_states_max = 1024;
 constexpr size_t programs_max = 256;
+/// Sections of the PAT without one of the SDT, which is said as often as each 2 s: from then on there is none. A PAT comes 2 to 25 times a second.
+constexpr uint64_t pats_without_sdt = 100;
 
 bool has_tag(const pmt_table::stream& s, uint8_t tag) {
   return std::any_of(s.descriptors.begin(), s.descriptors.end(), [&](const descriptor& d) { return d.tag == tag; });
@@ -98,8 +101,18 @@ const channel_facts* program_facts::channel() const {
 std::vector<uint16_t> program_reader::wanted() const {
   std::vector<uint16_t> out{0, 0x11, 0x14, 0x1ffb};
   for (const auto& [pid, assembler] : assemblers_)
-    if (pid != 0 && !is_fixed(pid)) out.push_back(pid);
+    if (pid != 0 && pid != nit_pid && !is_fixed(pid)) out.push_back(pid);
+  if (wants_nit_pid()) out.push_back(nit_pid);
   return out;
+}
+
+bool program_reader::is_pmt_pid(uint16_t pid) const {
+  return std::ranges::any_of(listed_, [&](const auto& p) { return p.pmt_pid == pid; });
+}
+
+bool program_reader::wants_nit_pid() const {
+  if (is_pmt_pid(nit_pid)) return true;
+  return std::ranges::none_of(pmts_, [](const auto& pmt) { return std::ranges::any_of(pmt.second.streams, [](const auto& s) { return s.pid == nit_pid; }); });
 }
 
 program_change program_reader::push(packet_view packet) {
@@ -160,13 +173,14 @@ void program_reader::on_section(uint16_t pid, std::span<const uint8_t> section, 
     return;
   }
   const bool is_pmt = table == 0x02 && pid != 0 && !is_fixed(pid);
-  const bool wanted = (pid == 0 && table == 0x00) || is_pmt || (pid == 0x11 && table == 0x42) ||
+  const bool wanted = (pid == 0 && table == 0x00) || is_pmt || (pid == 0x11 && table == 0x42) || (pid == nit_pid && table == 0x40 && !is_pmt_pid(pid)) ||
                       (pid == 0x1ffb && (table == 0xc7 || table == 0xc8 || table == 0xc9));
   if (!wanted) return;
   const uint64_t gaps = assemblers_[pid].gaps();
   const bool missed = is_pmt && pmt_gaps_.contains(pid) && pmt_gaps_[pid] != gaps;
   if (is_pmt) pmt_gaps_[pid] = gaps;
   const auto all = collect(pid, section);
+  if (table == 0x00) consult_nit(out);
   if (all.empty()) return;
   if (table == 0x00) {
     if (const auto pat = decode_pat(all)) on_pat(pat.value(), out);
@@ -186,15 +200,25 @@ void program_reader::on_section(uint16_t pid, std::span<const uint8_t> section, 
     facts_.channels_by = channel_list::sdt;
     facts_.channels_transport_stream_id = sdt.value().transport_stream_id;
     facts_.original_network_id = sdt.value().original_network_id;
+    facts_.network_name.clear();
     facts_.channels.clear();
     for (auto& s : sdt.value().services) facts_.channels.push_back({std::move(s.name), std::nullopt, s.id, 0});
     out.facts = true;
+    compare_nit(out);
+  } else if (table == 0x40) {
+    auto nit = decode_nit(all);
+    if (!nit) return;
+    nit_ = std::move(nit.value());
+    compare_nit(out);
+    consult_nit(out);
   } else if (table == 0xc7) {
     if (auto mgt = decode_mgt(all)) mgt_ = std::move(mgt.value());
   } else {
     auto vct = decode_vct(all);
     if (!vct) return;
     have_vct_ = true;
+    if (facts_.channels_by == channel_list::nit) facts_.original_network_id.reset();
+    facts_.network_name.clear();
     facts_.channels_by = vct.value().cable ? channel_list::cable_vct : channel_list::terrestrial_vct;
     facts_.channels_transport_stream_id = vct.value().transport_stream_id;
     facts_.channels.clear();
@@ -206,6 +230,36 @@ void program_reader::on_section(uint16_t pid, std::span<const uint8_t> section, 
     out.facts = true;
     select(out);
   }
+}
+
+void program_reader::compare_nit(program_change& out) const {
+  if (!nit_ || facts_.channels_by != channel_list::sdt) return;
+  // A network may carry multiplexes of one number from several; that this one is not listed says nothing.
+  const auto& all = nit_->transport_streams;
+  const auto here = [&](const auto& t) { return t.id == facts_.channels_transport_stream_id; };
+  const auto same = [&](const auto& t) { return here(t) && t.original_network_id == facts_.original_network_id; };
+  out.nit_differs = std::ranges::any_of(all, here) && std::ranges::none_of(all, same);
+}
+
+void program_reader::consult_nit(program_change& out) {
+  using enum channel_list;
+  if (!nit_ || !facts_.transport_stream_id || (facts_.channels_by != none && facts_.channels_by != nit)) return;
+  if (tables_.contains({0x11, 0x42}) || tables_[{0, 0}] < pats_without_sdt) return;
+  const auto network = nit_->network_of(*facts_.transport_stream_id);
+  const auto now = std::tuple(network ? nit : none, network, network ? nit_->name : std::string{});
+  std::vector<channel_facts> channels;
+  for (const auto number : facts_.programs)
+    if (network) channels.push_back({{}, std::nullopt, number, 0});
+  const auto numbers = [](const auto& of) {
+    std::vector<uint16_t> list;
+    for (const auto& c : of) list.push_back(c.program_number);
+    return list;
+  };
+  if (now == std::tuple(facts_.channels_by, facts_.original_network_id, facts_.network_name) && numbers(channels) == numbers(facts_.channels)) return;
+  std::tie(facts_.channels_by, facts_.original_network_id, facts_.network_name) = now;
+  facts_.channels_transport_stream_id = network ? facts_.transport_stream_id : std::nullopt;
+  facts_.channels = std::move(channels);
+  out.facts = true;
 }
 
 void program_reader::on_pat(const pat_table& pat, program_change& out) {

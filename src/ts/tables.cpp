@@ -14,6 +14,7 @@ extern "C" {
 #include <dvbpsi/pat.h>
 #include <dvbpsi/pmt.h>
 #include <dvbpsi/sdt.h>
+#include <dvbpsi/nit.h>
 #include <dvbpsi/tot.h>
 #include <dvbpsi/atsc_vct.h>
 #include <dvbpsi/atsc_stt.h>
@@ -276,6 +277,33 @@ base::result<sdt_table> decode_sdt(sections in) {
   demux_run run{0x42, [&](dvbpsi_t* h, uint8_t t, uint16_t e) { dvbpsi_sdt_attach(h, t, e, on_sdt, &found); }};
   run_demux(in, run);
   return answer(std::move(found), "SDT");
+}
+
+std::optional<uint16_t> nit_table::network_of(uint16_t transport_stream_id) const {
+  std::optional<uint16_t> out;
+  for (const auto& t : transport_streams) {
+    if (t.id != transport_stream_id) continue;
+    if (out && *out != t.original_network_id) return std::nullopt;
+    out = t.original_network_id;
+  }
+  return out;
+}
+
+base::result<nit_table> decode_nit(sections in) {
+  EC_TRYV(sound(in, {0x40}, "NIT"));
+  std::optional<nit_table> found;
+  const auto on_nit = [](void* to, dvbpsi_nit_t* nit) {
+    nit_table out;
+    out.network_id = nit->i_network_id;
+    for (const auto& d : descriptors(nit->p_first_descriptor))
+      if (d.tag == 0x40) out.name = dvb_text(d.data); // network_name_descriptor
+    for (auto* t = nit->p_first_ts; t; t = t->p_next) out.transport_streams.push_back({t->i_ts_id, t->i_orig_network_id});
+    *static_cast<std::optional<nit_table>*>(to) = std::move(out);
+    dvbpsi_nit_delete(nit);
+  };
+  demux_run run{0x40, [&](dvbpsi_t* h, uint8_t t, uint16_t e) { dvbpsi_nit_attach(h, t, e, on_nit, &found); }};
+  run_demux(in, run);
+  return answer(std::move(found), "NIT");
 }
 
 } // namespace ec::ts

@@ -88,6 +88,19 @@ struct sdt_table {
   std::vector<service> services;
 };
 
+/// What a network information table says of its network, that which carries it [EN 300 468 5.2.1].
+struct nit_table {
+  struct transport_stream {
+    uint16_t id = 0;
+    uint16_t original_network_id = 0;
+  };
+  uint16_t network_id = 0;
+  std::string name; ///< as sent, without a leading character set code; empty if it has none
+  std::vector<transport_stream> transport_streams;
+  /// The original_network_id of this multiplex; nothing if the table does not list it, or under several.
+  std::optional<uint16_t> network_of(uint16_t transport_stream_id) const;
+};
+
 /// Each decodes the sections of one table in order of section_number; their CRCs were checked. Errors: malformed.
 [[nodiscard]] base::result<pat_table> decode_pat(std::span<const std::vector<uint8_t>> sections);
 [[nodiscard]] base::result<pmt_table> decode_pmt(std::span<const std::vector<uint8_t>> sections);
@@ -97,5 +110,6 @@ struct sdt_table {
 /// TDT or TOT: milliseconds since the Unix epoch [EN 300 468 5.2.5].
 [[nodiscard]] base::result<int64_t> decode_tdt(std::span<const uint8_t> section);
 [[nodiscard]] base::result<sdt_table> decode_sdt(std::span<const std::vector<uint8_t>> sections);
+[[nodiscard]] base::result<nit_table> decode_nit(std::span<const std::vector<uint8_t>> sections);
 
 } // namespace ec::ts

@@ -70,11 +70,13 @@ public:
   shelf(caf::actor_config& cfg, const std::map<uint64_t, object::chunk_copy>& has, size_t& asked) : caf::event_based_actor(cfg), has_(has), asked_(asked) {}
   caf::behavior make_behavior() override {
     return {[this](const actors::fetch_group& r) {
-      ++asked_;
-      const auto at = has_.find(r.index);
-      if (at == has_.end()) return actors::fetched_group{actors::copy_miss::not_offered, std::nullopt, 0, {}};
-      return actors::fetched_group{actors::copy_miss::none, at->second, 0, "192.0.2.7:4443"};
-    }};
+              ++asked_;
+              CHECK(r.of_found); // what it gives is held against a trusted signer's manifest
+              const auto at = has_.find(r.index);
+              if (at == has_.end()) return actors::fetched_group{actors::copy_miss::not_offered, std::nullopt, 0, {}};
+              return actors::fetched_group{actors::copy_miss::none, at->second, 0, "192.0.2.7:4443"};
+            },
+            [](const actors::copy_taken&) {}};
   }
 
 private:
@@ -94,7 +96,7 @@ struct clock_bench : test::pipeline_bench {
       chunker = own(actors::spawn_chunker(sys, std::move(config), objects.as<actors::chunk_publisher_actor>(), std::nullopt, observer));
     }
     const auto sources = own(caf::actor_cast<actors::second_source_actor>(sys.spawn<shelf>(std::cref(has), std::ref(asked))));
-    keeper = own(actors::spawn_clock_keeper(sys, {.judge = manifest::verifier(test::pipeline_stream_id, trust), .wall = [] { return noon; }}, observer));
+    keeper = own(actors::spawn_clock_keeper(sys, {.judge = manifest::verifier(test::pipeline_stream_id, trust), .self = signer_key, .wall = [] { return noon; }}, observer));
     send(keeper, actors::clock_parties{sources, chunker});
   }
 
@@ -274,12 +276,34 @@ TEST_CASE("nobody there delays the first chunk by no more than the wait") {
   CHECK(held.back() == at_once.back());
 }
 
-TEST_CASE("it ends with its chunker") {
-  clock_bench b;
+TEST_CASE("what this node signed itself, before its count went up, is no other's count") {
+  clock_bench b(false);
+  const auto& before = whole_chunks(-1);
+  b.feed_until(3);
+  const auto own_key = crypto::signing_key::load(b.dir / "leader.key");
+  REQUIRE(own_key.has_value());
+  b.hear(before[0], own_key.value()); // a relay gives it back
+  CHECK(b.log->count("clock-differs") == 0);
+  b.hear(before[1], b.other);
+  CHECK(b.log->count("clock-differs") == 1);
+}
+
+TEST_CASE("it ends with its chunker, and says what it saw") {
+  clock_bench b(false);
+  for (int i = 0; i < 20; ++i) {
+    if (i == 0) b.feed_until(3);
+    b.hear(whole_chunks(1)[0], crypto::signing_key::generate());
+  }
   const auto end = b.watch(b.keeper);
   b.feed_more(3);
   b.finish();
   CHECK(end->ended);
+  CHECK(b.log->count("clock-differs") == 8);
+  REQUIRE(b.log->count("clock-totals") == 1);
+  const auto totals = b.log->all("clock-totals")[0];
+  CHECK(test::int_of(totals, "heard") == 20);
+  CHECK(test::int_of(totals, "differ") == 8);
+  CHECK(test::int_of(totals, "untold") == 12);
 }
 
 }

@@ -7,6 +7,7 @@
 
 #include "actors/directory_carrier.hpp"
 #include "actors/source_finder.hpp"
+#include "actors/source_picker.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/topology/announcing.hpp"
 #include "discovery/directory.hpp"
@@ -266,6 +267,90 @@ TEST_CASE("a source that cannot be reached gives its place to another, one that 
   b.pass(120s);
   CHECK(open == here{second});
   b.send(finder, actors::stop_atom::value);
+}
+
+TEST_CASE("a publisher is given neither itself nor whom it knows, and who gives nothing, or had its turn, makes room for who waits") {
+  mesh_bench b;
+  std::vector<std::string> open;
+  const auto address_of = [](uint32_t number) { return "192.0.2." + std::to_string(number) + ":4443"; };
+  const auto here = [&](uint32_t number) { return open == std::vector{address_of(number)}; };
+  const auto announce = [&](const actors::discovery_actor& by, uint32_t number) {
+    auto a = draft(number);
+    a.transports = {discovery::direct_transport{address_of(number), "moqt-18", key_of(number).public_key().bytes()}};
+    b.send(by, actors::own_stream{std::make_shared<const discovery::announcement>(a)});
+  };
+  const auto publisher = b.node(1);
+  announce(publisher, 1);
+  for (uint32_t number : {2, 3}) announce(b.node(number), number);
+  actors::source_finder_config config{.stream_id = wptv, .first = 5, .places = 1, .link = {}};
+  config.except.self = key_of(1).public_key();
+  config.except.addresses = {address_of(2)};
+  config.link = [&](caf::actor_system& sys, uint32_t id, const quic::endpoint_address& where) {
+    CHECK(id == 5);
+    return sys.spawn<dialled>(open, where.authority(), nullptr);
+  };
+  const auto finder = b.own(actors::spawn_source_finder(b.sys, config, publisher, b.observer));
+  b.pass(5s);
+  REQUIRE(here(3)); // not the first two
+  b.send(finder, actors::source_useless{5});
+  b.send(finder, actors::source_useless{0}); // nobody's
+  b.pass(60s);
+  CHECK(here(3)); // nobody waits
+  announce(b.node(4), 4);
+  b.pass(15s);
+  CHECK(here(4));
+  b.pass(120s);
+  CHECK(here(4)); // it is of use, for all that is known
+  b.send(finder, actors::stop_atom::value);
+
+  // Where they are only heard, each has its turn.
+  config.turn = 60s;
+  const auto listening = b.own(actors::spawn_source_finder(b.sys, config, publisher, b.observer));
+  std::set<std::string> seen;
+  for (int i = 0; i < 15; ++i) {
+    b.pass(10s);
+    CHECK(open.size() == 1);
+    seen.insert(open.begin(), open.end());
+  }
+  CHECK(seen == std::set{address_of(3), address_of(4)});
+  b.send(listening, actors::stop_atom::value);
+}
+
+TEST_CASE("who picks a source takes the first that comes by its policy, and says after a while that there is none") {
+  mesh_bench b;
+  const auto looking = b.node(3, {}, "let me in", false);
+  struct outcome {
+    std::vector<actors::picked_source> got;
+    std::shared_ptr<ending> end;
+  };
+  const auto pick = [&](discovery::policy policy, std::chrono::milliseconds wait) {
+    const auto out = std::make_shared<outcome>();
+    const auto picker = b.own(actors::spawn_source_picker(b.sys, {wptv, policy, wait, [out](const auto& p) { out->got.push_back(p); }}, looking));
+    out->end = b.watch(picker);
+    return out;
+  };
+  const auto nobody = pick(discovery::policy::direct_first, 1s), early = pick(discovery::policy::direct_first, 20s), relayed = pick(discovery::policy::relay, 20s);
+  b.pass(2s);
+  REQUIRE(nobody->got.size() == 1);
+  CHECK_FALSE(nobody->got[0].best.has_value());
+  CHECK(nobody->got[0].sources == 0);
+  CHECK(nobody->end->ended);
+  CHECK(early->got.empty());
+  const auto source = b.node(1, {wptv});
+  b.pass(5s);
+  REQUIRE(early->got.size() == 1);
+  REQUIRE(early->got[0].best.has_value());
+  CHECK(discovery::full_address(early->got[0].best->by).starts_with("moqt://192.0.2.7:4443#"));
+  CHECK(early->end->ended);
+  CHECK(relayed->got.empty());
+  b.pass(20s);
+  REQUIRE(relayed->got.size() == 1);
+  CHECK_FALSE(relayed->got[0].best.has_value());
+  CHECK(relayed->got[0].sources == 1);
+  // It is known already: nothing is waited for.
+  const auto at_once = pick(discovery::policy::direct, 0s);
+  b.run();
+  REQUIRE(at_once->got.size() == 1);
 }
 
 TEST_CASE("a thousand forged announcements in a listing are refused, counted, and told once with the reason") {

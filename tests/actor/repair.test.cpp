@@ -93,6 +93,7 @@ object::chunk_copy copy_of(uint64_t index) {
 struct played {
   std::vector<actors::fetch_group> asked;
   std::deque<caf::typed_response_promise<fetched_group>> open;
+  std::vector<uint32_t> taken; ///< sources whose copies were of use
   bool stopped = false;
 };
 
@@ -110,6 +111,7 @@ public:
         to_->open.front().deliver(with);
         to_->open.pop_front();
       },
+      [this](const actors::copy_taken& t) { to_->taken.push_back(t.source); },
       [this](actors::stop_atom) {
         to_->stopped = true;
         quit();
@@ -186,12 +188,14 @@ TEST_CASE("a damaged chunk is taken from a second source, published as it is eve
   REQUIRE(bench.said->asked.size() == 1);
   CHECK(bench.said->asked[0].index == index);
   CHECK(bench.said->asked[0].within == 2s);
+  CHECK_FALSE(bench.said->asked[0].of_found);
   // Until it is decided nothing is said of it, nor of those behind it, which are published all the same.
   for (const auto& m : bench.signed_ones()) CHECK(m.content.chunk_start_index < index);
   CHECK(published(bench.objects.taken->items).damaged.empty());
   CHECK(published(bench.objects.taken->items).chunks.contains(index + 1));
 
-  bench.give(index);
+  bench.give(index, 3);
+  CHECK(bench.said->taken == std::vector<uint32_t>{3});
   const published now(bench.objects.taken->items);
   CHECK(now.damaged.empty());
   CHECK(now.restored == std::vector{index});
@@ -215,7 +219,7 @@ TEST_CASE("a damaged chunk is taken from a second source, published as it is eve
   REQUIRE(bench.log->count("chunk-repaired") == 1);
   const auto told = bench.log->all("chunk-repaired").front();
   CHECK(test::int_of(told, "packets") == 1);
-  CHECK(test::text_of(told, "source") == "other-0");
+  CHECK(test::text_of(told, "source") == "other-3");
   CHECK(test::text_of(told, "damage") == "continuity");
   CHECK(bench.log->count("repair-refused") == 0);
 }

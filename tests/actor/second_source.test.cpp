@@ -95,25 +95,46 @@ private:
   std::shared_ptr<std::vector<actors::source_manifest>> to_;
 };
 
+/// Stands for who looks for sources.
+class fake_finder final : public actors::source_finder_actor::base {
+public:
+  fake_finder(caf::actor_config& cfg, std::shared_ptr<std::vector<uint32_t>> useless) : actors::source_finder_actor::base(cfg), useless_(std::move(useless)) {}
+  behavior_type make_behavior() override {
+    return {[](const actors::found_sources&) {}, [this](const actors::source_useless& u) { useless_->push_back(u.id); }, [](actors::tick_atom) {},
+            [this](actors::stop_atom) { quit(); }};
+  }
+
+private:
+  std::shared_ptr<std::vector<uint32_t>> useless_;
+};
+
 struct sources_bench : test::actor_bench {
-  explicit sources_bench(size_t count = 1, bool listen = false) {
+  /// `found`: so many places for sources that discovery finds, behind those that are named.
+  explicit sources_bench(size_t count = 1, bool listen = false, size_t found = 0) {
     actors::second_source_config config{{{"ec", "test"}}, test::pipeline_cipher(), "ts-v1", {}, {}};
-    for (size_t i = 0; i < count; ++i) {
-      config.addresses.push_back("source-" + std::to_string(i));
+    for (size_t i = 0; i < count + found; ++i) {
+      if (i < count) config.addresses.push_back("source-" + std::to_string(i));
       said.push_back(std::make_shared<asked>());
     }
+    config.found_max = found;
+    if (found > 0)
+      config.find = [this](caf::actor_system& on, const actors::session_sink_actor&) {
+        const auto made = on.spawn<fake_finder>(useless);
+        finder_end = watch(made);
+        return made;
+      };
     if (listen) config.manifests = own(sys.spawn<listener>(manifests));
     second = own(actors::spawn_second_source(sys, std::move(config), observer));
     run();
   }
 
   void event(session_event e) { send(second, std::move(e)); }
-  void up(uint32_t source) {
+  void up(uint32_t source, const std::string& address = "found") {
     const auto session = own(sys.spawn<fake_session>(said[source]));
-    event({.source = source, .what = session_event::kind::up, .session = caf::actor_cast<actors::session_actor>(session)});
+    event({.source = source, .what = session_event::kind::up, .session = caf::actor_cast<actors::session_actor>(session), .text = address});
   }
-  void ask(uint64_t index, std::chrono::milliseconds within = 2s, std::vector<uint32_t> except = {}) {
-    own(sys.spawn<asker>(second, actors::fetch_group{index, within, std::move(except)}, answers));
+  void ask(uint64_t index, std::chrono::milliseconds within = 2s, std::vector<uint32_t> except = {}, bool of_found = false) {
+    own(sys.spawn<asker>(second, actors::fetch_group{index, within, std::move(except), of_found}, answers));
     run();
   }
   void object(uint32_t source, uint64_t request, uint64_t in_group, uint64_t id, const base::bytes& payload) {
@@ -133,6 +154,8 @@ struct sources_bench : test::actor_bench {
   std::vector<std::shared_ptr<asked>> said;
   std::shared_ptr<std::vector<actors::source_manifest>> manifests = std::make_shared<std::vector<actors::source_manifest>>();
   std::shared_ptr<std::vector<actors::fetched_group>> answers = std::make_shared<std::vector<actors::fetched_group>>();
+  std::shared_ptr<std::vector<uint32_t>> useless = std::make_shared<std::vector<uint32_t>>();
+  std::shared_ptr<test::ending> finder_end;
   actors::second_source_actor second;
 };
 
@@ -290,4 +313,67 @@ TEST_CASE("who listens hears the manifests of every source, also of one that had
   REQUIRE(bench.manifests->size() == 1);
   CHECK(bench.manifests->front().epoch == 40);
   CHECK(bench.manifests->front().address == "source-0");
+}
+
+TEST_CASE("a source that discovery found is asked behind those that were named, and only by who takes from such") {
+  sources_bench bench(1, false, 2);
+  bench.up(1, "192.0.2.1:1");
+  bench.ask(40, 1s); // nobody who was named is there
+  REQUIRE(bench.answers->size() == 1);
+  CHECK(bench.answers->back().why == copy_miss::unreachable);
+  bench.up(0);
+  bench.ask(41, 2s, {}, true);
+  CHECK(bench.said[1]->fetches.empty());
+  bench.over(0, 1);
+  REQUIRE(bench.said[1]->fetches.size() == 1);
+  bench.give(1, 1, 41, make_group(41));
+  REQUIRE(bench.answers->size() == 2);
+  CHECK(bench.answers->back().source == 1);
+  CHECK(bench.answers->back().address == "192.0.2.1:1");
+  // Its place is another's now.
+  bench.event({.source = 1, .what = session_event::kind::down});
+  bench.up(1, "192.0.2.2:2");
+  bench.ask(42, 2s, {0}, true);
+  bench.give(1, 2, 42, make_group(42));
+  CHECK(bench.answers->back().address == "192.0.2.2:2");
+  bench.send(bench.second, actors::stop_atom::value);
+  CHECK(bench.finder_end->ended);
+  CHECK(bench.log->count("second-source-totals") == 1);
+}
+
+TEST_CASE("of a found source that lies, or of which nothing is taken eight times in a row, the finder is told; of a named one never") {
+  sources_bench bench(1, false, 2);
+  for (uint32_t i = 0; i < 3; ++i) bench.up(i, "source-" + std::to_string(i));
+  bench.ask(40, 2s, {0, 2}, true);
+  bench.object(1, 1, 41, 0, make_group(41).objects[0]);
+  CHECK(*bench.useless == std::vector<uint32_t>{1});
+  bench.ask(40, 2s, {1, 2}, true);
+  bench.object(0, 1, 41, 0, make_group(41).objects[0]);
+  CHECK(bench.useless->size() == 1);
+
+  // The second one gives whole groups; only that they are of use counts.
+  uint64_t index = 50;
+  const auto give_one = [&] {
+    bench.ask(++index, 2s, {0, 1}, true);
+    bench.give(2, bench.said[2]->last, index, make_group(index, 10));
+  };
+  for (int i = 0; i < 7; ++i) give_one();
+  bench.send(bench.second, actors::copy_taken{2});
+  for (int i = 0; i < 7; ++i) give_one();
+  CHECK(bench.useless->size() == 1);
+  give_one();
+  CHECK(*bench.useless == std::vector<uint32_t>{1, 2});
+}
+
+TEST_CASE("a source that floods with manifests is read at its pace, and takes nothing from the others") {
+  sources_bench bench(2, true);
+  bench.up(0);
+  bench.up(1);
+  for (uint64_t i = 0; i < 1000; ++i) bench.object(0, 1, i, 0, base::bytes::copy("{}"));
+  bench.object(1, 1, 40, 0, base::bytes::copy("{}"));
+  CHECK(bench.manifests->size() == base::limits::source_manifests_burst_max + 1);
+  CHECK(bench.manifests->back().source == 1);
+  bench.advance(1s);
+  for (uint64_t i = 0; i < 1000; ++i) bench.object(0, 1, i, 0, base::bytes::copy("{}"));
+  CHECK(bench.manifests->size() == base::limits::source_manifests_burst_max + 1 + base::limits::source_manifests_per_second_max);
 }

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-USAGE, NOT_VERIFIED, FAILED = 2, 1, 3
+USAGE, NOT_VERIFIED, FAILED, NO_SUCH_CASE = 2, 1, 3, 127
 STREAM = "ec/stream/v1/source/kind-hdhomerun/device-e2e/channel-5.1/profile-ts-v1/variant-main"
 KEY = "ed25519:" + "11" * 32
 
@@ -72,7 +72,7 @@ class Table:
 
 
 def every_command(t):
-    for command in ("control-announce", "control-bridge", "control-listen", "control-resolve", "directory", "discover", "find", "key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "run", "simulate-tuner", "verify"):
+    for command in ("bench", "control-announce", "control-bridge", "control-listen", "control-resolve", "directory", "discover", "find", "interop-client", "key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "relay", "run", "simulate-tuner", "verify"):
         t.row(command, ["--nonsense"], USAGE, "--nonsense", "--help")
         t.row(command, ["--log-level", "loud"], USAGE, "--log-level", "loud")
         t.row(command, ["--log-format", "xml"], USAGE, "--log-format", "xml")
@@ -162,6 +162,10 @@ def publish(t, good_key):
     for address in ("nowhere", "192.0.2.7:0", "moqt://192.0.2.7:1#spki=12"):
         bad([*signing, "--second-source", address], USAGE, "--second-source", address.split("#")[0])
     bad([*signing, *["--second-source", "192.0.2.7:1"] * 9], USAGE, "--second-source", "8")
+    bad([*signing, "--announce", "--discovered-sources", "all"], USAGE, "--discovered-sources", "all")
+    bad([*signing, "--discovered-sources", "repair"], USAGE, "--discovered-sources", "--announce")
+    bad(["--announce", "--discovered-sources", "repair"], USAGE, "--discovered-sources", "--publish-manifests")
+    bad([*signing, "--announce", "--discovered-sources", "ignore", "--trust-signer", "ed25519:" + "00" * 32], USAGE, "--trust-signer")
     for value in ("x", "-1", "51"):
         bad([*signing, "--repair-share-max", value], USAGE, "--repair-share-max")
     for value in ("x", "0", "60001"):
@@ -331,6 +335,52 @@ def directory(t):
     t.complete("directory")
 
 
+def relay(t):
+    here = ["--listen", "127.0.0.1:0", "--state-dir", t.path("relay-state")]
+
+    def bad(args, code, *says):
+        t.row("relay", [*here, *args], code, *says)
+    t.row("relay", ["--listen", "nowhere"], USAGE, "--listen")
+    bad(["--upstream", "nowhere:0"], USAGE, "--upstream", "nowhere:0")
+    bad([x for i in range(65) for x in ("--upstream", f"127.0.0.1:{i + 1}")], USAGE, "--upstream", "64")
+    t.row("relay", ["--listen", "127.0.0.1:0", "--state-dir", "/proc/nowhere"], USAGE, "--state-dir")
+    bad(["--tls-cert", "/nowhere.pem"], USAGE, "--tls-cert", "--tls-key")
+    bad(["--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "--tls-key")
+    bad(["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "/nowhere.pem")
+    bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    for option, value in (("--cache-mb", "0"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
+                          ("--publisher-linger-ms", "-1"), ("--json", "perhaps")):
+        bad([f"{option}={value}"], USAGE, option)
+    t.complete("relay")
+
+
+def interop_client(t):
+    for value in ("nowhere:0", "http://127.0.0.1:1", "moqt://127.0.0.1:99999"):
+        t.row("interop-client", ["--relay", value], USAGE, "--relay", value)
+    t.row("interop-client", ["--test", "setup-onl"], NO_SUCH_CASE, "setup-onl", "--list")
+    t.row("interop-client", ["--draft", "draft-07"], NO_SUCH_CASE, "draft-07", "draft-18")
+    t.row("interop-client", ["--list=x"], USAGE, "--list")
+    t.row("interop-client", ["--tls-disable-verify=x"], USAGE, "--tls-disable-verify")
+    t.complete("interop-client")
+
+
+def bench(t):
+    relay = ["--relay", "moqt://127.0.0.1:9"]
+    t.row("bench", [], USAGE, "--relay")
+    t.row("bench", ["--relay", "moqt://127.0.0.1:99999"], USAGE, "--relay")
+    for option, values in {"publishers": ("0", "20001", "x"), "subscribers": ("0", "20001", "-1"), "object-bytes": ("7", "1048577", "big"),
+                           "rate": ("0", "10001", "nan", "fast"), "group-objects": ("0", "100001", "x"), "duration-ms": ("0", "99", "x")}.items():
+        for value in values:
+            t.row("bench", relay + ["--" + option, value], USAGE, "--" + option)
+    for option in ("warm-up-ms", "late-ms"):
+        t.row("bench", relay + ["--" + option, "-1"], USAGE, "--" + option)
+    t.row("bench", relay + ["--relay-pid", "4194305"], USAGE, "--relay-pid", "4194305")
+    for option in ("tls-disable-verify", "json"):
+        t.row("bench", relay + [f"--{option}=x"], USAGE, "--" + option)
+    t.row("bench", relay + ["--tls-disable-verify"], FAILED, "moqt://127.0.0.1:9")
+    t.complete("bench")
+
+
 def find(t):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -348,6 +398,12 @@ def find(t):
     t.row("control-resolve", [*here, "--stream-id", "x"], USAGE, "--stream-id")
     t.row("control-resolve", [*here, "--stream-id", STREAM, "--policy", "any"], USAGE, "--policy", "any")
     t.row("control-resolve", [*here, "--stream-id", STREAM, "--wait-ms", "soon"], USAGE, "--wait-ms")
+    there = ["--stream-id", STREAM]
+    t.row("control-resolve", [*there, "--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
+    t.row("control-resolve", [*there, "--mdns=x"], USAGE, "--mdns")
+    t.row("control-resolve", [*there, "--mdns", "--directory", "nowhere"], USAGE, "--directory", "nowhere")
+    dht(lambda args, *says: t.row("control-resolve", args, *says), there)
+    t.row("control-resolve", [*there, "--dht-bootstrap", "127.0.0.1:9", "--wait-ms", "0"], FAILED, "nobody announces it", STREAM)
     t.complete("control-resolve")
     t.row("control-listen", [*here, "--json=x"], USAGE, "--json")
     t.row("control-listen", ["--gossip", "nowhere"], USAGE, "--gossip", "nowhere")
@@ -365,6 +421,10 @@ def find(t):
     t.row("control-bridge", ["--listen", "127.0.0.1:0", "--state-dir", "/proc/state"], USAGE, "--state-dir", "/proc/state")
     t.row("control-bridge", ["--listen", "127.0.0.1:0", "--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
     t.row("control-bridge", [*here, "--json=x"], USAGE, "--json")
+    t.row("control-bridge", ["--mdns"], USAGE, "--directory")
+    t.row("control-bridge", [*here, "--dht"], USAGE, "--stream-id", "--dht")
+    t.row("control-bridge", [*here, "--dht", "--stream-id", "x"], USAGE, "--stream-id")
+    dht(lambda args, *says: t.row("control-bridge", args, *says), [*here, "--stream-id", STREAM])
     t.complete("control-bridge")
 
 
@@ -384,6 +444,7 @@ def announce(t, good_key):
     bad(["--stream-id", "x"], "--stream-id")
     bad(["--alias", "x"], "--alias")
     bad(["--endpoint", "192.0.2.7:1"], "--endpoint", "#spki=")
+    bad(["--endpoint", "https://192.0.2.7:1#spki=" + "ab" * 32], "--endpoint", "--relay")
     bad(["--relay", "https://user:secret@relay.example/"], "user information")
     bad(["--relay", "https://relay.example/?jwt=secret"], "query")
     bad(["--relay", "https://relay.example/", "--relay-broadcast", "two words"], "broadcast")
@@ -474,6 +535,9 @@ def main():
     discover(t)
     directory(t)
     find(t)
+    relay(t)
+    interop_client(t)
+    bench(t)
     announce(t, good_key)
     lineup(t)
     verify(t)

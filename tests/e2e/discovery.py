@@ -49,6 +49,7 @@ def subscribe(m):
 
     shown = m.run("find", "--directory", url, "--json")
     found = json.loads(shown.stdout)["streams"]
+    check(shown.stdout.endswith("}\n") and not shown.stdout.endswith("\n\n"), "a document ends with one line end")
     check(shown.returncode == 0 and len(found) == 1 and len(found[0]["sources"]) == 2, "ec-node find lists them")
     resolved = m.run("control-resolve", "--directory", url, "--stream-id", mesh.STREAM)
     answer = json.loads(resolved.stdout)
@@ -131,6 +132,8 @@ def gossip(m):
     m.start("bridge", "control-bridge", "--gossip", a, "--directory", url)
     found = m.wait_for("the bridge has posted all of it", lambda: (lambda s: s if len(s) == 3 else None)(listed(url)))
     check({s["stream_id"] for s in found} == {mesh.STREAM, other}, "and a directory learns it from a bridge, each announcement signed by its own node")
+    way = m.run("control-resolve", "--gossip", a, "--stream-id", mesh.STREAM, "--wait-ms", "30000")
+    check(way.returncode == 0 and json.loads(way.stdout)["kind"] == "direct", "control-resolve gives one way by what a peer says")
     m.start("listener", "control-listen", "--gossip", a, "--json")
     m.wait_for("three sources", lambda: len([e for e in m.events("listener") if e["event"] == "source-found"]) == 3)
     m.end("leader")
@@ -167,6 +170,13 @@ def dht(m):
     chunks = [e for e in events if e["event"] == "chunk"]
     check(code == 0 and len(chunks) == 3 and all(e["verified"] for e in chunks), "a subscriber that is given a stream id and a DHT has verified chunks")
     check(len([e for e in events if e["event"] == "source-dialled"]) == 2, "from both sources")
+    way = m.run("control-resolve", *join, "--dht-listen", "127.0.0.1:0", "--stream-id", mesh.STREAM, "--wait-ms", "30000")
+    check(way.returncode == 0 and "#spki=" in json.loads(way.stdout)["address"], "control-resolve gives one way by the DHT")
+    url = directory(m)
+    m.start("bridge", "control-bridge", *join, "--dht-listen", "127.0.0.1:0", "--stream-id", mesh.STREAM, "--directory", url)
+    m.wait_for("both in the directory", lambda: len(listed(url)) == 2)
+    check(True, "and a bridge tells a directory who has the stream by the DHT")
+    m.end("bridge")
     # What the network says makes no key trusted.
     m.start("misled", "moq-subscribe", "--stream-id", mesh.STREAM, "--json", "--discover", *join, "--dht-listen", "127.0.0.1:0", "--require-manifest", "--trust", stranger)
     m.wait_for("a refusal", lambda: [e for e in m.events("misled") if e["event"] == "rejected" and e["reason"] == "manifest_untrusted"])

@@ -37,8 +37,23 @@ struct listener final : moq::upper_layer {
     if (++calls % 3 == 0) s->revoke_namespace(id);
     return std::nullopt;
   }
+  moq::publish_answer on_publish(moq::request_id id, const moq::publish&) override {
+    switch (++calls % 4) {
+    case 0: return moq::request_error{.code = moq::request_code::uninterested, .retry_after_ms = {}, .reason = "no", .to = {}};
+    case 1: s->unsubscribe(id); break;
+    default: break;
+    }
+    return moq::publish_accept{};
+  }
   void on_object(moq::request_id id, const moq::object&) override {
     if (++calls % 5 == 0) s->unsubscribe(id);
+  }
+  std::optional<moq::request_error> on_authorize(moq::request_id, const moq::authorization&) override {
+    if (++calls % 7 != 0) return std::nullopt;
+    return moq::request_error{.code = moq::request_code::unauthorized, .retry_after_ms = {}, .reason = "no", .to = {}};
+  }
+  void on_request_ok(moq::request_id id, const moq::request_ok&) override {
+    if (++calls % 2 == 0) s->update_prefix(id, {{"n"}});
   }
   void on_subscribe_ok(moq::request_id id, const moq::subscribe_ok&) override {
     s->joining_fetch_relative(id, 1, {});
@@ -57,6 +72,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto* t = store.add({{{"n"}}, "c"}, {}, now).value();
   moq::session_config config;
   config.role = data[0] & 1 ? moq::session_role::client : moq::session_role::server;
+  config.takes_publish = true;
+  config.auth_token_cache_bytes = 64;
+  config.request_tokens = {{.kind = moq::auth_token::alias_type::use_value, .alias = 0, .type = 0, .value = "t"}};
   below.server = config.role == moq::session_role::server;
   moq::session s(config, below, above, &store);
   above.s = &s;
@@ -66,6 +84,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     s.fetch({{{"n"}}, "a"}, {0, 0}, {9, 0}, {});
     s.subscribe_namespace({});
     s.publish_namespace({{"n"}});
+    s.publish({{{"n"}}, "c"}, {});
+    s.subscribe_tracks({{"n"}}, true);
+    s.track_status({{{"n"}}, "a"});
   }
   base::byte_reader in({data + 1, size - 1});
   uint64_t grown = 0;

@@ -24,12 +24,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   section[2] = static_cast<uint8_t>(length);
   section[6] = section[7] = 0;
   append_crc(section);
-  for (const uint8_t table : {0x00, 0x02, 0x42, 0x70, 0x73, 0xc7, 0xc8, 0xc9, 0xcd}) {
+  for (const uint8_t table : {0x00, 0x02, 0x40, 0x42, 0x70, 0x73, 0xc7, 0xc8, 0xc9, 0xcd}) {
     section[0] = table;
     const std::vector<std::vector<uint8_t>> one{section};
     switch (table) {
     case 0x00: (void)decode_pat(one); break;
     case 0x02: (void)decode_pmt(one); break;
+    case 0x40:
+      if (const auto nit = decode_nit(one)) (void)nit.value().network_of(1);
+      break;
     case 0x42: (void)decode_sdt(one); break;
     case 0x70: case 0x73: (void)decode_tdt(section); break;
     case 0xc7: (void)decode_mgt(one); break;

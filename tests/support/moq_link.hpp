@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -17,8 +18,13 @@ namespace ec::test {
 struct moq_recorder : moq::upper_layer {
   std::vector<std::string> log;
   std::map<moq::request_id, std::vector<moq::object>> objects;
+  std::map<moq::request_id, moq::request_ok> oks; ///< the last of each request
   moq::session* session = nullptr;
   bool accept_namespaces = true;
+  std::function<std::optional<moq::request_error>(const moq::authorization&)> authorize; ///< unset: everything is allowed
+  std::vector<moq::authorization> asked;
+  std::vector<moq::auth_token> setup_tokens;
+  moq::publish_answer takes = moq::publish_accept{}; ///< the answer to PUBLISH
   std::optional<uint64_t> refuse_setup;
   bool unsubscribe_at_first_object = false;
   std::optional<moq::request_id> last_peer_request;
@@ -46,8 +52,14 @@ struct moq_recorder : moq::upper_layer {
 
   void on_setup(const moq::peer_setup& s) override {
     add("setup path=" + s.path + " authority=" + s.authority + " implementation=" + s.implementation);
+    setup_tokens = s.tokens;
     if (refuse_setup && session) session->close(*refuse_setup, "refused");
   }
+  std::optional<moq::request_error> on_authorize(moq::request_id, const moq::authorization& a) override {
+    asked.push_back(a);
+    return authorize ? authorize(a) : std::nullopt;
+  }
+  void on_new_group_request(const moq::full_track_name& track, uint64_t group) override { add("new-group " + moq::to_string(track) + " " + n(group)); }
   void on_closed(uint64_t code, std::string_view) override { add("closed " + n(code)); }
   void on_goaway(std::string_view uri, uint64_t ms) override { add("goaway " + std::string(uri) + " " + n(ms)); }
   void on_request_goaway(moq::request_id id, std::string_view uri, uint64_t ms) override {
@@ -58,15 +70,25 @@ struct moq_recorder : moq::upper_layer {
     add("subscribed " + n(id) + (l ? " largest=" + n(l->group) + "/" + n(l->object) : ""));
   }
   void on_request_error(moq::request_id id, const moq::request_error& e) override { add("error " + n(id) + " " + n(e.code)); }
-  void on_request_ok(moq::request_id id, const moq::request_ok&) override { add("ok " + n(id)); }
+  void on_request_ok(moq::request_id id, const moq::request_ok& m) override {
+    add("ok " + n(id));
+    oks[id] = m;
+  }
   void on_object(moq::request_id id, const moq::object& o) override {
     add("object " + n(id) + " " + n(o.group) + "/" + n(o.id) + (o.subgroup ? " subgroup=" + n(o.subgroup) : "") +
-        (o.status != moq::object_status::normal ? " status=" + n(static_cast<uint64_t>(o.status)) : ""));
+        (o.status != moq::object_status::normal ? " status=" + n(static_cast<uint64_t>(o.status)) : "") + (o.datagram ? " datagram" : ""));
     objects[id].push_back(o);
     if (unsubscribe_at_first_object && session) session->unsubscribe(id);
   }
   void on_subgroup_end(moq::request_id id, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end) override {
     add("end " + n(id) + " " + n(group) + (subgroup ? " subgroup=" + n(subgroup) : "") + (reset ? " reset=" + n(*reset) : "") + (end ? " whole" : ""));
+  }
+  void on_publish_blocked(moq::request_id id, const moq::full_track_name& suffix) override { add("blocked " + n(id) + " " + moq::to_string(suffix)); }
+  moq::publish_answer on_publish(moq::request_id id, const moq::publish& m) override {
+    const auto l = m.params.largest;
+    add("published " + n(id) + " " + moq::to_string(m.track) + (l ? " largest=" + n(l->group) + "/" + n(l->object) : "") + (m.params.forward == false ? " paused" : ""));
+    last_peer_request = id;
+    return takes;
   }
   void on_publish_done(moq::request_id id, uint64_t status, std::string_view, uint64_t streams) override {
     add("done " + n(id) + " " + n(status) + " streams=" + n(streams));
@@ -98,7 +120,7 @@ struct moq_recorder : moq::upper_layer {
 /// One end: what a session wrote waits here until the link is pumped. Keeps lists of all that it was told.
 struct moq_end : moq::lower_layer {
   struct event {
-    enum class kind { data, reset, stop } what = kind::data;
+    enum class kind { data, reset, stop, datagram } what = kind::data;
     uint64_t stream = 0;
     base::bytes data;
     bool fin = false;
@@ -108,6 +130,7 @@ struct moq_end : moq::lower_layer {
   std::deque<event> queue;
   size_t uni_credit = 1'000'000, bidi_credit = 1'000'000;
   uint64_t unis = 0, bidis = 0;
+  size_t datagram_max = 1200, datagram_room = 1'000'000;
   bool hold_data = false; ///< nothing of unidirectional data streams leaves
   std::map<uint64_t, uint64_t> priorities;
   std::vector<std::pair<uint64_t, uint64_t>> resets, stops;
@@ -145,11 +168,56 @@ struct moq_end : moq::lower_layer {
     }
     return sum;
   }
+  size_t datagram_bytes_max() const override { return datagram_max; }
+  bool send_datagram(base::bytes data) override {
+    if (datagram_room == 0) return false;
+    --datagram_room;
+    queue.push_back({event::kind::datagram, 0, std::move(data), false, 0});
+    return true;
+  }
   void close(uint64_t code, std::string_view reason) override {
     closed = code;
     close_reason = reason;
   }
 };
+
+/// Moves what waits at one end to the session at the other; `split`: bytes in one arrival, 0: as written. False: nothing moved.
+inline bool carry(moq_end& from, moq::session& to, base::mono_time now, size_t split = 0) {
+  if (from.closed) {
+    to.on_transport_closed(*from.closed, from.close_reason, now);
+    from.queue.clear();
+    return false;
+  }
+  bool moved = false;
+  std::deque<moq_end::event> held;
+  while (!from.queue.empty()) {
+    auto e = std::move(from.queue.front());
+    from.queue.pop_front();
+    const bool own_uni = (e.stream & 2) && ((e.stream & 1) != 0) == from.server && e.stream / 4 > 0;
+    if (from.hold_data && own_uni && e.what == moq_end::event::kind::data) {
+      held.push_back(std::move(e));
+      continue;
+    }
+    moved = true;
+    switch (e.what) {
+    case moq_end::event::kind::reset: to.on_stream_reset(e.stream, e.code, now); break;
+    case moq_end::event::kind::stop: to.on_stop_sending(e.stream, e.code, now); break;
+    case moq_end::event::kind::datagram: to.on_datagram(e.data, now); break;
+    case moq_end::event::kind::data:
+      if (split == 0 || e.data.size() <= split) {
+        to.on_stream_data(e.stream, e.data, e.fin, now);
+      } else {
+        for (size_t at = 0; at < e.data.size(); at += split) {
+          to.on_stream_data(e.stream, e.data.slice(at, split), e.fin && at + split >= e.data.size(), now);
+        }
+      }
+      break;
+    }
+    if (from.closed) return true;
+  }
+  for (auto& e : held) from.queue.push_back(std::move(e));
+  return moved;
+}
 
 struct moq_link {
   moq_end client_end, server_end;
@@ -181,41 +249,7 @@ struct moq_link {
     while (move(client_end, *server) | move(server_end, *client)) {
     }
   }
-  bool move(moq_end& from, moq::session& to) {
-    if (from.closed) {
-      to.on_transport_closed(*from.closed, from.close_reason, now);
-      from.queue.clear();
-      return false;
-    }
-    bool moved = false;
-    std::deque<moq_end::event> held;
-    while (!from.queue.empty()) {
-      auto e = std::move(from.queue.front());
-      from.queue.pop_front();
-      const bool own_uni = (e.stream & 2) && ((e.stream & 1) != 0) == from.server && e.stream / 4 > 0;
-      if (from.hold_data && own_uni && e.what == moq_end::event::kind::data) {
-        held.push_back(std::move(e));
-        continue;
-      }
-      moved = true;
-      switch (e.what) {
-      case moq_end::event::kind::reset: to.on_stream_reset(e.stream, e.code, now); break;
-      case moq_end::event::kind::stop: to.on_stop_sending(e.stream, e.code, now); break;
-      case moq_end::event::kind::data:
-        if (split == 0 || e.data.size() <= split) {
-          to.on_stream_data(e.stream, e.data, e.fin, now);
-        } else {
-          for (size_t at = 0; at < e.data.size(); at += split) {
-            to.on_stream_data(e.stream, e.data.slice(at, split), e.fin && at + split >= e.data.size(), now);
-          }
-        }
-        break;
-      }
-      if (from.closed) return true;
-    }
-    for (auto& e : held) from.queue.push_back(std::move(e));
-    return moved;
-  }
+  bool move(moq_end& from, moq::session& to) { return carry(from, to, now, split); }
   /// Lets time pass on both sides.
   void wait(std::chrono::milliseconds d) {
     now += d;

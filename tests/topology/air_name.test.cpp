@@ -15,14 +15,18 @@ using namespace ec;
 
 namespace {
 
-ts::program_facts read(std::span<const uint8_t> data) {
-  ts::program_reader program({});
+ts::program_facts read(std::span<const uint8_t> data, ts::program_reader& program) {
   ts::packet_reader packets;
   packets.push(data, [&](const uint8_t* p) {
     const ts::packet_view packet(p);
     if (!packet.transport_error() && program.wants(packet.pid())) program.push(packet);
   }, [&](bool aligned) { if (!aligned) program.lost(); });
   return program.facts();
+}
+
+ts::program_facts read(std::span<const uint8_t> data) {
+  ts::program_reader program({});
+  return read(data, program);
 }
 
 std::string key(const identity::broadcast_scope& scope) {
@@ -92,6 +96,49 @@ TEST_CASE("each capture gives the names of the table in docs/formats/stream-id.m
     seen.insert(name);
   }
   for (const auto& [name, programs] : wanted) CHECK_MESSAGE(seen.contains(name), name);
+}
+
+TEST_CASE("the NIT of each capture that has one says what the table of docs/formats/stream-id.md says, and agrees with the SDT") {
+  if (!test::test_data("ts/README.md")) return;
+  std::map<std::string, std::vector<std::string>> wanted, got;
+  for (const auto& row : test::golden_table("Capture with a NIT")) {
+    REQUIRE(row.size() == 5);
+    wanted[row[0]] = row;
+  }
+  const auto root = test::test_data("ts/README.md")->parent_path();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    const auto extension = entry.path().extension();
+    if (!entry.is_regular_file() || (extension != ".ts" && extension != ".mts")) continue;
+    const auto name = std::filesystem::relative(entry.path(), root).generic_string();
+    ts::program_reader program({});
+    const auto air = read(test::read_file(entry.path()), program);
+    if (!program.nit()) continue;
+    const auto& nit = *program.nit();
+    const auto tsid = air.channels_transport_stream_id;
+    REQUIRE(tsid);
+    const auto network = nit.network_of(*tsid);
+    got[name] = {name, std::to_string(nit.network_id), nit.name, std::to_string(nit.transport_streams.size()),
+                 std::to_string(network.value_or(0)) + ", " + std::to_string(*tsid)};
+    CHECK(air.channels_by == ts::channel_list::sdt);
+    CHECK(network == air.original_network_id);
+  }
+  for (const auto& [name, row] : got) MESSAGE(name << " | " << row[1] << " | " << row[2] << " | " << row[3] << " | " << row[4]);
+  CHECK(got == wanted);
+}
+
+TEST_CASE("with a NIT alone a program is known by its numbers") {
+  ts::program_facts air;
+  air.transport_stream_id = air.channels_transport_stream_id = 2;
+  air.channels_by = ts::channel_list::nit;
+  air.original_network_id = 8492;
+  air.network_name = "ERT";
+  air.channels = {{"", std::nullopt, 9, 0}};
+  const auto got = actors::identify_on_air(air, 9);
+  REQUIRE(got.has_value());
+  CHECK(key(got.value().key) == "standard-dvb/network-8492/tsid-2/program-9");
+  CHECK(got.value().reason.find("NIT of network 'ERT'") != std::string::npos);
+  air.original_network_id = 0xff01;
+  CHECK(why_not(air, 9).find("registered to nobody") != std::string::npos);
 }
 
 TEST_CASE("a program is named by its channel and the multiplex's transport stream id") {

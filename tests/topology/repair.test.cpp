@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/topology.hpp"
+#include "ts/broadcast_clock.hpp"
 #include "tuner/lossy_broadcast.hpp"
 
 using namespace ec;
@@ -13,20 +14,34 @@ namespace {
 /// is there no more.
 constexpr double pace = 2;
 
-/// A second tuner of the bench's station, with a weak signal: two of five chunks miss a packet.
-std::unique_ptr<tuner::simulator> weak_tuner() {
+std::unique_ptr<tuner::simulator> tune(tuner::broadcast what) {
   tuner::simulator_config device;
   device.listen = "127.0.0.1:0";
   device.speed = pace;
   tuner::simulated_channel channel;
   channel.name = "KECT-DT";
-  const auto made = test::small_broadcast();
-  const auto rate = made->bit_rate();
-  channel.broadcast = tuner::lossy(tuner::constant_rate([made] { return made->next(); }, rate), 0.00015, 5);
+  channel.broadcast = std::move(what);
   device.channels.push_back(std::move(channel));
   auto started = tuner::simulator::start(std::move(device));
   REQUIRE_MESSAGE(started.has_value(), started.error().message());
   return std::move(started).value();
+}
+
+/// A second tuner of the bench's station, with a weak signal: two of five chunks miss a packet.
+std::unique_ptr<tuner::simulator> weak_tuner() {
+  const auto made = test::small_broadcast();
+  return tune(tuner::lossy(tuner::constant_rate([made] { return made->next(); }, made->bit_rate()), 0.00015, 5));
+}
+
+/// A tuner whose chunks are counted one quantum of the broadcast clock further.
+std::unique_ptr<tuner::simulator> tuner_ahead() {
+  auto config = media::test_broadcast_config{};
+  config.codec = media::test_codec::h264;
+  config.start = base::wall_time(std::chrono::milliseconds(1'785'000'000'000 + ts::broadcast_clock::quantum / 90));
+  auto made = media::test_broadcast::create(config);
+  REQUIRE_MESSAGE(made.has_value(), made.error().message());
+  const auto kept = std::make_shared<media::test_broadcast>(std::move(made).value());
+  return tune(tuner::constant_rate([kept] { return kept->next(); }, kept->bit_rate()));
 }
 
 } // namespace
@@ -63,6 +78,67 @@ TEST_CASE("a leader signs as whole what it received damaged and its second sourc
   CHECK(subscriber->ended());
   leader->stop();
   CHECK_MESSAGE(leader->ended(), "the sessions to the second source end with the leader");
+}
+
+TEST_CASE("two leaders that know each other by gossip alone: one repairs from the other, whom nobody named") {
+  test::topology_bench bench(pace);
+  const auto weak = weak_tuner();
+  auto whole = bench.publish("strong");
+  whole.announce = true;
+  const auto strong = bench.leader(whole);
+  REQUIRE_MESSAGE(strong->log().wait("signed"), strong->log().text());
+  auto helped = bench.publish("weak");
+  helped.input = "http://" + weak->address() + "/auto/v5.1";
+  helped.announce = true;
+  helped.gossip = {strong->address()};
+  helped.discovered_sources = "repair";
+  helped.repair_wait = std::chrono::seconds(20);
+  const auto leader = bench.leader(helped);
+  REQUIRE_MESSAGE(leader->log().wait("chunk-repaired"), leader->log().text());
+  // It dialled the other one and not itself; the other one heard of it, and dialled it to compare counts.
+  REQUIRE_MESSAGE(strong->log().wait("source-dialled"), strong->log().text());
+  CHECK(leader->log().count("source-dialled") == 1);
+  CHECK(strong->log().count("source-dialled") == 1);
+  const auto repaired = leader->log().all("chunk-repaired").front();
+  CHECK(strong->address().find(test::text_of(repaired, "source")) != std::string::npos);
+  CHECK(leader->log().count("clock-differs") == 0);
+  CHECK(strong->log().count("clock-differs") == 0);
+  leader->stop();
+  CHECK_MESSAGE(leader->ended(), "the sessions to sources that were found end with the leader");
+  strong->stop();
+  CHECK(strong->ended());
+}
+
+TEST_CASE("two leaders that count apart say so, both of them, as soon as they have found each other") {
+  test::topology_bench bench(pace);
+  const auto other = tuner_ahead();
+  REQUIRE(crypto::signing_key::generate().save(bench.dir / "ahead.key").has_value());
+  auto first = bench.publish("behind");
+  first.announce = true;
+  const auto behind = bench.leader(first);
+  auto second = bench.publish("ahead");
+  second.input = "http://" + other->address() + "/auto/v5.1";
+  second.key = bench.dir / "ahead.key";
+  second.announce = true;
+  second.gossip = {behind->address()};
+  const auto ahead = bench.leader(second);
+  REQUIRE_MESSAGE(behind->log().wait("clock-differs"), behind->log().text());
+  REQUIRE_MESSAGE(ahead->log().wait("clock-differs"), ahead->log().text());
+  const auto up = behind->log().all("clock-differs").front(), down = ahead->log().all("clock-differs").front();
+  CHECK(test::text_of(up, "signer") == ahead->signer());
+  CHECK(test::int_of(up, "theirs") > test::int_of(up, "chunk"));
+  CHECK(test::text_of(up, "hint").find("--trust-signer " + ahead->signer()) != std::string::npos);
+  CHECK(test::text_of(down, "signer") == behind->signer());
+  CHECK(test::int_of(down, "theirs") < test::int_of(down, "chunk"));
+  CHECK(test::text_of(down, "hint").find("--trust-signer " + ahead->signer()) != std::string::npos);
+  for (const auto* node : {behind.get(), ahead.get()}) {
+    CHECK(node->log().count("clock-differs") == 1);
+    CHECK(node->log().count("clock-adopted") == 0);
+  }
+  ahead->stop();
+  CHECK(ahead->ended());
+  behind->stop();
+  CHECK(behind->ended());
 }
 
 TEST_CASE("a leader whose second source is not there signs what it has, damaged, and in order") {

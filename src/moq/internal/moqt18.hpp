@@ -113,6 +113,8 @@ std::vector<uint8_t> encode_subgroup_object(const object_header& o, const subgro
 decoded<fetch_item> decode_fetch_item(byte_reader& in, fetch_cursor& cursor);
 std::vector<uint8_t> encode_fetch_item(const fetch_item& item, fetch_cursor& cursor);
 decoded<datagram> decode_datagram(byte_reader& in);
+std::vector<uint8_t> encode_datagram(const datagram_header& h);
+std::vector<uint8_t> encode_padding(bool datagram);
 decoded<object_properties> check_object_properties(std::span<const uint8_t> in);
 
 } // namespace ec::moq::moqt18_wire

@@ -17,7 +17,7 @@ uint64_t fingerprint(const object& o) {
   uint64_t h = hash(o.payload.text());
   h = h * 0x9e3779b97f4a7c15u + hash(o.properties.text());
   h = h * 0x9e3779b97f4a7c15u + o.payload.size();
-  return h * 0x9e3779b97f4a7c15u + static_cast<uint64_t>(o.status);
+  return h * 0x9e3779b97f4a7c15u + 2 * static_cast<uint64_t>(o.status) + (o.datagram ? 1 : 0);
 }
 
 } // namespace
@@ -74,9 +74,11 @@ seen_objects::verdict seen_objects::object(const moq::object& o, const object_pr
   if (g->end && o.id >= *g->end) return verdict::malformed;
   if (std::ranges::any_of(g->gaps, [&](const range& r) { return r.holds(o.id); })) return verdict::malformed;
   if (std::ranges::any_of(group_gaps_, [&](const range& r) { return r.holds(o.group); })) return verdict::malformed;
-  const auto [sub, fresh] = g->subgroups.try_emplace(o.subgroup, subgroup_state{o.priority, {}});
-  if (!fresh && sub->second.priority != o.priority) return verdict::malformed;
-  if (sub->second.final && o.id > *sub->second.final) return verdict::malformed;
+  if (!o.datagram) { // datagrams are in no subgroup
+    const auto [sub, fresh] = g->subgroups.try_emplace(o.subgroup, subgroup_state{o.priority, {}});
+    if (!fresh && sub->second.priority != o.priority) return verdict::malformed;
+    if (sub->second.final && o.id > *sub->second.final) return verdict::malformed;
+  }
   if (!note_gaps(o.group, *g, o, p)) return verdict::malformed;
   if (o.status == object_status::end_of_group && !close_group(*g, o.id)) return verdict::malformed;
   if (o.status == object_status::end_of_track) {
@@ -93,6 +95,11 @@ bool seen_objects::agrees(const moq::object& o) const {
   if (g == groups_.end()) return true;
   const auto known = g->second.objects.find(o.id);
   return known == g->second.objects.end() || known->second == fingerprint(o);
+}
+
+bool seen_objects::end_group(uint64_t id, uint64_t last) {
+  const auto g = groups_.find(id);
+  return g == groups_.end() || last == ~uint64_t{0} || close_group(g->second, last + 1);
 }
 
 bool seen_objects::finish(uint64_t id, uint64_t subgroup, std::optional<uint64_t> last, bool end_of_group) {

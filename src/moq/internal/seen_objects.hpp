@@ -20,6 +20,8 @@ public:
   verdict object(const moq::object& o, const object_properties& p);
   /// Judges an object that came by a fetch: false if it contradicts what the subscription showed. Remembers nothing.
   bool agrees(const moq::object& o) const;
+  /// A datagram says that its object is the last of the group. False: malformed.
+  bool end_group(uint64_t group, uint64_t last);
   /// A subgroup stream ended with FIN behind object `last`. False: malformed.
   bool finish(uint64_t group, uint64_t subgroup, std::optional<uint64_t> last, bool end_of_group);
 

@@ -9,6 +9,7 @@
 
 #include "moq/internal/seen_objects.hpp"
 #include "moq/internal/stream_buffer.hpp"
+#include "moq/internal/token_cache.hpp"
 #include "moq/profile.hpp"
 #include "moq/session.hpp"
 #include "moq/track_store.hpp"
@@ -60,6 +61,7 @@ struct served_subscription {
   std::optional<ending> end;
   // While it waits for its track:
   subscribe request;
+  bool asked = false; ///< the store's finder will answer; until then no time is too long
   mono_time rendezvous_until;
   std::vector<fetch> joins_waiting;
 };
@@ -74,23 +76,53 @@ struct served_fetch {
   location last; ///< inclusive
   uint8_t priority = 128;
   bool lost = false; ///< its track went away
+  // What the store lacks is being brought:
+  std::shared_ptr<const fill> brought;
+  fetch_ok ok;
+  bool waiting = false;
+  // What is not held is not known to exist either:
+  bool holes_unknown = false;
+  location sure; ///< all before is written or told
 };
 
+/// A token that our requests carry.
+struct own_token {
+  auth_token token;                      ///< by value
+  std::optional<uint64_t> alias;         ///< it was registered under
+  request_id registered_by = no_request; ///< the answer to which is still to come; none: the alias may be used
+};
+
+/// What is to know of a track that we publish to the peer, beside the subscription that it becomes.
+struct offered_track {
+  full_track_name name;
+  publish_options options;
+  mono_time sent_at;
+  bool answered = false;
+  bool asked_for = false; ///< by SUBSCRIBE_TRACKS: the application is told nothing of it
+};
+
+inline constexpr uint64_t no_stream = ~uint64_t{0};
+
+/// A request that we serve: the peer's, or our PUBLISH, which makes the peer the subscriber.
 struct peer_request {
   request_kind kind = request_kind::subscribe;
-  uint64_t stream = 0;
+  uint64_t stream = no_stream; ///< none: a PUBLISH of ours that waits for one
+  std::unique_ptr<offered_track> offer;
   std::unique_ptr<served_subscription> sub;
   std::unique_ptr<served_fetch> fetched;
-  track_namespace ns;              ///< publish_namespace: offered; subscribe_namespace: the prefix
+  std::shared_ptr<const void> interest;         ///< subscribe, fetch: the store's finder knows that somebody wants the track
+  std::unique_ptr<moq::fetch> waiting_fetch;    ///< its track is being asked for
+  track_namespace ns;              ///< publish_namespace: offered; subscribe_namespace, subscribe_tracks: the prefix
+  bool forward = true;             ///< subscribe_tracks: of what is published for it
   std::set<track_namespace> told;  ///< subscribe_namespace: whole names
 };
 
-/// A request of ours.
+/// A request that is served to us: ours, or the peer's PUBLISH, which makes us the subscriber.
 struct own_request {
   request_kind kind = request_kind::subscribe;
   std::optional<uint64_t> stream;
   message first; ///< until it is sent
-  mono_time sent_at;
+  std::optional<mono_time> sent_at; ///< unset: not sent, or since the last turn of the clock
   bool answered = false;
   size_t updates_open = 0;
   std::optional<uint64_t> rendezvous_ms;
@@ -98,6 +130,7 @@ struct own_request {
   full_track_name track;
   std::optional<uint64_t> alias;
   uint8_t default_priority = 128;
+  bool dynamic_groups = false;
   std::shared_ptr<seen_objects> seen;
   std::set<uint64_t> data_streams;
   uint64_t streams_seen = 0;
@@ -111,15 +144,18 @@ struct own_request {
   std::optional<uint64_t> data_reset;
   // subscribe_namespace
   std::set<track_namespace> active;
+  track_namespace prefix;                   ///< also subscribe_tracks
+  std::deque<track_namespace> new_prefixes; ///< of updates that are not answered yet
 };
 
 struct bidi_stream {
   bool ours = false;
+  bool served = false; ///< its request is among those that we serve, `peers_`
   std::optional<request_id> request; ///< unset: nothing came yet, or the request is over
   stream_buffer in;
   bool in_ended = false;
   bool over = false; ///< whatever still comes is ignored
-  bool goaway_seen = false;
+  bool goaway_seen = false, goaway_sent = false;
 };
 
 struct uni_stream {
@@ -140,6 +176,12 @@ struct uni_stream {
   std::vector<uint8_t> payload;
 };
 
+inline constexpr uint64_t wait_ms_max = 86'400'000; // no timer is longer than a day
+
+bool is_reserved(const track_namespace& ns);
+/// The smaller of two timeouts of which 0 or none means no limit.
+uint64_t shorter(std::optional<uint64_t> a, std::optional<uint64_t> b);
+
 class session::impl final : public track_observer, public store_observer {
 public:
   impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published);
@@ -150,14 +192,25 @@ public:
   void on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now);
   void on_stream_reset(uint64_t stream, uint64_t code, mono_time now);
   void on_stop_sending(uint64_t stream, uint64_t code, mono_time now);
-  void on_datagram(base::bytes data, mono_time now);
   void on_streams_available(mono_time now);
   void on_writable(uint64_t stream, mono_time now);
   void on_transport_closed(uint64_t code, std::string_view reason);
+  void close(uint64_t code, std::string_view reason);
+
+  // session_datagrams.cpp
+  void on_datagram(base::bytes data, mono_time now);
+  bool pad(size_t count, bool as_datagram);
+
+  // session_clock.cpp
   void on_tick(mono_time now);
   std::optional<mono_time> deadline() const;
+
+  // session_control.cpp
   void goaway(std::string_view uri, uint64_t timeout_ms);
-  void close(uint64_t code, std::string_view reason);
+  void goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms);
+
+  // session_tokens.cpp
+  void use_tokens(std::vector<auth_token> tokens);
 
   // session_requests.cpp
   request_id subscribe(const full_track_name& track, const subscribe_options& options);
@@ -168,6 +221,16 @@ public:
   request_id subscribe_ns(const track_namespace& prefix);
   void revoke_namespace(request_id peer_request);
 
+  // session_tracks.cpp
+  request_id subscribe_tracks(const track_namespace& prefix, bool forward);
+  request_id track_status(const full_track_name& track);
+  void update_prefix(request_id id, const track_namespace& prefix);
+
+  // session_offers.cpp
+  request_id publish(const full_track_name& track, const publish_options& options);
+  void end_subscription(request_id id, uint64_t status, std::string_view reason);
+
+  mono_time now_{};
   session_config config_;
   lower_layer& lower_;
   upper_layer& upper_;
@@ -177,8 +240,8 @@ public:
   bool connected_ = false;
   bool closed_ = false;
   bool peer_setup_ = false;
-  std::map<request_id, own_request> own_;
-  std::map<request_id, peer_request> peers_;
+  std::map<request_id, own_request> own_;    ///< served to us
+  std::map<request_id, peer_request> peers_; ///< served by us; ids of the two sides differ
 
 private:
   bool is_server() const { return config_.role == session_role::server; }
@@ -192,17 +255,27 @@ private:
   void drop_uni(uint64_t stream, uint64_t code, bool count_alias);
   void release_held(uni_stream& s);
 
-  // session.cpp: control stream and dispatch
+  // session.cpp: dispatch
+  void read_bidi(uint64_t stream);
+  void read_uni(uint64_t stream);
+
+  // session_control.cpp
   void open_control();
   void read_control(uint64_t stream);
   void take_setup(const setup& m);
-  void take_goaway(const moq::goaway& m);
-  bool check_tokens(const std::vector<auth_token>& tokens);
-  void read_bidi(uint64_t stream);
-  void read_uni(uint64_t stream);
   void after_setup();
+  void take_goaway(const moq::goaway& m);
+  void leave(request_id id);
+
+  // session_tokens.cpp: tokens, and what they allow
+  std::optional<std::vector<auth_token>> take_tokens(const std::vector<auth_token>& said);
+  std::optional<request_error> authorize(const message& first, std::vector<auth_token> tokens);
+  void add_tokens(request_id id, parameters& p);
+  void tokens_answered(request_id id);
 
   // session_requests.cpp: our requests
+  bool may_request(request_id id);
+  size_t requests_of(bool ours) const;
   request_id new_request(own_request r, message m);
   void pump_requests();
   void local_failure(request_id id, uint64_t code, std::string reason);
@@ -216,7 +289,33 @@ private:
   void end_own(request_id id, uint64_t code, bool close_stream);
   void malformed(request_id id, std::string reason);
   void settle_done(request_id id);
+  void finish_done(request_id id);
   void settle_fetch(request_id id);
+
+  // session_tracks.cpp: SUBSCRIBE_TRACKS, TRACK_STATUS, prefixes that move
+  bool overlaps(request_kind kind, const track_namespace& prefix, request_id but = no_request) const;
+  void serve_subscribe_tracks(uint64_t stream, const moq::subscribe_tracks& m);
+  void update_tracks(request_id id, peer_request& r, const request_update& m);
+  void serve_track_status(uint64_t stream, const moq::track_status& m);
+  void offer_track(track& t);
+  void offer_under(request_id id);
+  void offer_to(request_id id, track& t);
+  void move_prefix(request_id id, const request_ok& ok);
+
+  // session_offers.cpp: PUBLISH of both sides
+  bool takes_publish() const;
+  bool waits_to_publish(const full_track_name& track) const;
+  std::optional<uint64_t> cannot_publish(const full_track_name& track) const;
+  void send_publish(request_id id, peer_request& r, uint64_t stream);
+  void answer_publish(request_id id, peer_request& r, const message& m);
+  void accept_publish(request_id id, peer_request& r, const request_ok& ok);
+  void publish_refused(request_id id, const request_error& why, bool answered = false);
+  void take_publish(uint64_t stream, const moq::publish& m);
+  void answer_published(request_id id, own_request& r, const message& m);
+  void drop_parked(uint64_t alias);
+
+  // session_datagrams.cpp
+  void write_datagram(const served_subscription& s, const track& t, const object& o);
 
   // session_incoming.cpp: data streams of the peer
   void start_subgroup(uint64_t stream, uni_stream& s);
@@ -237,10 +336,14 @@ private:
   void refuse(uint64_t stream, uint64_t code, std::string reason, std::optional<uint64_t> retry_ms = {});
   void serve_subscribe(uint64_t stream, const moq::subscribe& m);
   void establish(request_id id, peer_request& r);
+  void attach(request_id id, served_subscription& s, track& t);
   void serve_subscribe_namespace(uint64_t stream, const moq::subscribe_namespace& m);
   void serve_update(request_id id, peer_request& r, const request_update& m);
+  void update_refused(request_id id, peer_request& r, const request_error& why);
+  void ask_new_group(const track& t, std::optional<uint64_t> group);
   void update_subscription(request_id id, peer_request& r, const request_update& m);
   void end_peer(request_id id);
+  void narrow(served_subscription& s);
   bool set_window(served_subscription& s, const std::optional<subscription_filter>& f, std::string& why);
   peer_request* serving(track& t);
 
@@ -248,10 +351,13 @@ private:
   void on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) override;
   void on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, mono_time now) override;
   void on_end_group(track& t, uint64_t group, mono_time now) override;
+  void on_reset_subgroup(track& t, uint64_t group, uint64_t subgroup, uint64_t code, mono_time now) override;
   void on_reset_group(track& t, uint64_t group, uint64_t code, mono_time now) override;
   void on_end_track(track& t, uint64_t status, std::string_view reason, mono_time now) override;
   void on_track_added(track& t, mono_time now) override;
   void on_track_removed(track& t, mono_time now) override;
+  void on_track_refused(const full_track_name& name, const request_error& why, mono_time now) override;
+  void on_filled(const fill& what, mono_time now) override;
   void on_namespace(const track_namespace& ns, bool active, mono_time now) override;
   void on_store_gone() override;
   bool open_subgroup(served_subscription& s, out_subgroup& o);
@@ -271,10 +377,10 @@ private:
   void serve_fetch(uint64_t stream, const moq::fetch& m);
   void start_served_fetch(request_id id, peer_request& r, track& t, location start, location end, const parameters& p);
   void pump_fetch(request_id id);
+  void answer_waiting_fetch(request_id id, peer_request& r);
   bool fetch_step(served_fetch& f);
   void finish_fetch(request_id id, std::optional<uint64_t> reset);
 
-  mono_time now_{};
   mono_time connected_at_{};
   std::optional<uint64_t> control_out_;
   std::optional<uint64_t> control_in_;
@@ -284,6 +390,11 @@ private:
   bool goaway_sent_ = false;
   std::optional<mono_time> goaway_until_;
   std::optional<mono_time> fetch_again_;
+  token_cache tokens_; ///< the peer's
+  std::vector<own_token> own_tokens_;
+  uint64_t next_token_alias_ = 0;
+  uint64_t token_room_ = 0; ///< that the peer's cache has left
+  std::map<request_id, mono_time> leaving_; ///< requests that are reset then
   request_id next_own_;
   request_id next_peer_ = 0;         ///< one behind the largest that came
   request_id peer_floor_ = 0;        ///< all below have come, or are taken for it
@@ -297,6 +408,8 @@ private:
   std::unordered_map<uint64_t, bidi_stream> bidis_;
   std::deque<request_id> queued_; ///< ours, waiting for a stream
   std::vector<std::pair<request_id, request_error>> local_failures_;
+  std::set<full_track_name> blocked_; ///< PUBLISH_BLOCKED was said of them: no PUBLISH may follow
+  std::vector<request_id> offers_over_; ///< to be told at the next tick: their end came from within the store
   std::map<uint64_t, request_id> aliases_;
   std::deque<uint64_t> retired_aliases_;
   std::unordered_map<const track*, request_id> served_; ///< established subscriptions by track

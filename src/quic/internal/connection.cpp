@@ -282,7 +282,7 @@ step connection_impl::read(const socket_address& local, const socket_address& re
 
 bool connection_impl::after_read(base::mono_time now) {
   if (state_ == state::ended) return false;
-  if (state_ != state::open || fresh_ || unsent_ > 0 || !schedule_.empty() || !datagrams_.empty() || outstanding()) return true;
+  if (state_ != state::open || last_words_ || fresh_ || unsent_ > 0 || !schedule_.empty() || !datagrams_.empty() || outstanding()) return true;
   const auto expiry = ngtcp2_conn_get_expiry(conn_);
   if (expiry <= stamp(now)) return true;
   rearm(now, expiry);
@@ -299,7 +299,7 @@ step connection_impl::on_timer(base::mono_time now) {
 
 void connection_impl::rearm(base::mono_time now, ngtcp2_tstamp expiry) {
   if (expiry >= static_cast<ngtcp2_tstamp>(base::mono_time::max().time_since_epoch().count())) {
-    due_ = base::mono_time::max();
+    due_ = last_words_ && last_words_->until ? *last_words_->until : base::mono_time::max();
     return;
   }
   due_ = std::max(now, base::mono_time(base::mono_duration(static_cast<int64_t>(expiry)) - ahead_));
@@ -307,6 +307,7 @@ void connection_impl::rearm(base::mono_time now, ngtcp2_tstamp expiry) {
   if (state_ == state::open && !outstanding() && unsent_ == 0 && schedule_.empty() && datagrams_.empty()) {
     due_ += host_.config().timer_slack;
   }
+  if (last_words_ && last_words_->until) due_ = std::min(due_, *last_words_->until);
 }
 
 ngtcp2_ssize connection_impl::write_packet(ngtcp2_path_storage& path, ngtcp2_pkt_info& info, std::span<uint8_t> space, ngtcp2_tstamp ts) {
@@ -384,7 +385,7 @@ ngtcp2_ssize connection_impl::write_packet(ngtcp2_path_storage& path, ngtcp2_pkt
 
 step connection_impl::write_packets(base::mono_time now, bool& more, bool& stuck) {
   more = stuck = false;
-  if (state_ == state::ended || state_ == state::closing) return step::go_on;
+  if (state_ == state::ended || state_ == state::closing || last_words_said(now)) return step::go_on;
   auto ts = stamp(now);
   auto& batcher = host_.batcher();
   const size_t space_bytes = std::max<size_t>(host_.config().udp_payload_bytes_max, NGTCP2_MAX_UDP_PAYLOAD_SIZE);

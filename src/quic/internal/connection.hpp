@@ -98,6 +98,7 @@ public:
   size_t datagram_bytes_max() const override;
   void set_keep_alive(base::mono_duration quiet) override;
   void close(uint64_t app_code, std::string_view reason) override;
+  void close_after(uint64_t id, uint64_t app_code, std::string_view reason) override;
   bool server() const override { return server_; }
   bool connected() const override { return state_ == state::open; }
   socket_address peer() const override;
@@ -204,6 +205,8 @@ private:
   bool outstanding() const { return unacked_ > 0 || fins_ > 0 || control_; }
   void rearm(base::mono_time now, ngtcp2_tstamp expiry);
   void apply_keep_alive();
+  /// True if `close_after` has waited long enough: the connection is closing.
+  bool last_words_said(base::mono_time now);
   step fail(int code);
   step end(close_reason::kind what, uint64_t code, std::string text);
   std::string answer_text(const char* outcome) const;
@@ -238,6 +241,14 @@ private:
   base::mono_time heard_at_ = base::mono_time::max(); ///< the last packet of the peer
   int probe_tries_ = 0;                                ///< timers that probe_early may still bring forward
   size_t in_flight_when_heard_ = 0;
+
+  struct last_words {
+    uint64_t stream;
+    uint64_t code;
+    std::string text;
+    std::optional<base::mono_time> until; ///< set when it is first looked at
+  };
+  std::optional<last_words> last_words_;
 
   std::vector<event> queue_;
   base::mono_time due_ = base::mono_time::max();

@@ -24,6 +24,12 @@ bool descriptors(byte_reader& in) {
   return true;
 }
 
+/// A length in the low bits of 16 that says how much is left.
+bool rest(byte_reader& in, uint16_t mask) {
+  const auto length = in.u16();
+  return length && (*length & mask) == in.left();
+}
+
 /// Entries of a fixed head and a part, up to the end.
 bool entries(byte_reader& in, size_t head) {
   while (!in.done())
@@ -55,6 +61,7 @@ bool lengths_fit(std::span<const uint8_t> section) {
   switch (table) {
   case 0x00: return in.left() % 4 == 0;                                        // PAT [13818-1 2.4.4.3]
   case 0x02: return in.skip(2) && part(in, 0x0fff) && entries(in, 3);          // PMT [2.4.4.8]
+  case 0x40: return part(in, 0x0fff) && rest(in, 0x0fff) && entries(in, 4);    // NIT [EN 300 468 5.2.1]
   case 0x42: return in.skip(3) && entries(in, 3);                              // SDT [EN 300 468 5.2.3]
   case 0xc7: return in.skip(1) && counted(in, in.u16(), 9, 0x0fff);            // MGT [A/65 6.2]
   case 0xc8: case 0xc9: return in.skip(1) && counted(in, in.u8(), 30, 0x03ff); // TVCT, CVCT [6.3]

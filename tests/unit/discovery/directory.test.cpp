@@ -1,5 +1,7 @@
 #include "discovery/directory.hpp"
 
+#include <set>
+
 #include <doctest/doctest.h>
 
 #include "base/json.hpp"
@@ -179,4 +181,35 @@ TEST_CASE("a policy says which way is taken, and the same sources give the same 
   CHECK(discovery::ways(found, discovery::policy::direct_first).size() == 3); // the relay once
   CHECK(discovery::ways({}, discovery::policy::direct_first).empty());
   CHECK_FALSE(discovery::parse_policy("any").has_value());
+}
+
+TEST_CASE("a node leaves out itself and whom it knows, by key, pin or address, and nobody else") {
+  const auto pin_of = [](uint32_t number) { return key_of(number).public_key().bytes(); };
+  discovery::announcement_table table;
+  for (uint32_t i = 1; i <= 5; ++i) {
+    auto a = draft(i);
+    a.transports = {discovery::direct_transport{"203.0.113." + std::to_string(i) + ":1", "moqt-18", pin_of(i)}};
+    if (i == 5) a.transports = {discovery::relay_transport{"moqt://relay.example:1/x", "x", {}, pin_of(9)}};
+    const auto text = signed_by(i, a);
+    REQUIRE(table.push(base::as_span(text), {discovery::carrier_kind::gossip, "192.0.2.1:1"}, noon, {}).what == discovery::verdict::added);
+  }
+  const auto left = [&](const discovery::acquaintances& known) {
+    auto all = discovery::ways(table.find(identity::stream_id::parse(wptv).value()), discovery::policy::direct_first);
+    discovery::leave_out(all, known);
+    std::set<crypto::verifying_key> out;
+    for (const auto& w : all) out.insert(w.to.what->signer);
+    return out;
+  };
+  const auto without = [](std::set<uint32_t> gone) {
+    std::set<crypto::verifying_key> out;
+    for (uint32_t i = 1; i <= 5; ++i)
+      if (!gone.contains(i)) out.insert(key_of(i).public_key());
+    return out;
+  };
+  CHECK(left({}) == without({}));
+  CHECK(left({.self = key_of(1).public_key(), .pins = {}, .addresses = {}}) == without({1}));
+  CHECK(left({.self = {}, .pins = {pin_of(2)}, .addresses = {}}) == without({2})); // also where a stranger says that it is his
+  CHECK(left({.self = {}, .pins = {}, .addresses = {"203.0.113.3:1"}}) == without({3}));
+  CHECK(left({.self = {}, .pins = {pin_of(9)}, .addresses = {}}) == without({5}));
+  CHECK(left({.self = key_of(9).public_key(), .pins = {pin_of(8)}, .addresses = {"203.0.113.3:2"}}) == without({}));
 }

@@ -659,6 +659,8 @@ TEST_CASE("a peer that sends no SETUP, or answers no request, does not hold us f
   fixture f;
   f.client->subscribe(track_name("chunks"), {});
   f.client_end.queue.clear();
+  REQUIRE(f.client->deadline());
+  f.client->on_tick(*f.client->deadline());
   f.wait(std::chrono::seconds(30));
   CHECK(f.client_says.has("error 0 2"));
 }
@@ -699,4 +701,24 @@ TEST_CASE("session and store may go in either order") {
   moq::session s({}, end, says, store.get());
   store.reset();
   s.on_connected({});
+}
+
+TEST_CASE("a request in a session that was quiet for long has its whole time for the answer") {
+  moq_link f;
+  f.start();
+  f.now += std::chrono::minutes(2);
+  f.server_tracks.add(track_name("t"), {}, f.now).value();
+  f.client->subscribe(track_name("t"), {});
+  REQUIRE(f.client->deadline().has_value());
+  f.client->on_tick(f.now);
+  f.pump();
+  CHECK(f.client_says.take() == "subscribed 0");
+  f.now += std::chrono::minutes(2);
+  f.client->subscribe(track_name("never answered"), {});
+  f.client_end.queue.clear();
+  f.wait(std::chrono::seconds(29));
+  CHECK(f.client_says.take().empty());
+  f.wait(std::chrono::seconds(2));
+  f.wait(std::chrono::seconds(30));
+  CHECK(f.client_says.take() == "error 2 2");
 }

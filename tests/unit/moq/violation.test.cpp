@@ -138,6 +138,9 @@ TEST_CASE("what a client must not do to a server") {
     {"token alias registered without a cache", {{2, setup}, {0, "03 000d 00 " TRACK " 01 03 04 01 00 00 61"}}, code::auth_token_cache_overflow},
     {"token alias that nobody registered", {{2, setup}, {0, "03 000b 00 " TRACK " 01 03 02 02 00"}}, code::unknown_auth_token_alias},
     {"token twice", {{2, setup}, {0, "03 0011 00 " TRACK " 02 03 03 03 00 61 00 03 03 00 61"}}, code::protocol_violation},
+    {"SUBSCRIBE_TRACKS with 33 fields", {{2, setup}, {0, "51 0002 00 21"}}, code::protocol_violation},
+    {"a filter in SUBSCRIBE_TRACKS", {{2, setup}, {0, "51 0006 00 00 01 21 01 01"}}, code::protocol_violation},
+    {"a prefix in REQUEST_UPDATE of a subscription", {{2, setup}, {0, "03 0007 00 " TRACK " 00 02 0004 02 01 34 00"}}, code::protocol_violation},
     {"fetch type 4", {{2, setup}, {0, "16 0004 00 04 00 00"}}, code::protocol_violation},
     {"PUBLISH_DONE of a subscriber", {{2, setup}, {0, "03 0007 00 " TRACK " 00 0b 0003 00 00 00"}}, code::protocol_violation},
     {"datagram type outside the form", {{2, setup}, {6, "40 FIN"}}, code::protocol_violation},
@@ -176,6 +179,13 @@ TEST_CASE("what a publisher must not answer or send to a subscriber") {
     {"NAMESPACE before REQUEST_OK", {{3, setup}, {12, "08 0003 01 01 61"}}, code::protocol_violation},
     {"NAMESPACE_DONE before NAMESPACE", {{3, setup}, {12, "07 0001 00 0e 0003 01 01 61"}}, code::protocol_violation},
     {"redirect of a namespace that names a track", {{3, setup}, {12, "05 0007 34 00 00 00 00 01 61"}}, code::protocol_violation},
+    {"PUBLISH_BLOCKED before REQUEST_OK", {{3, setup}, {16, "0f 0002 00 00"}}, code::protocol_violation},
+    {"PUBLISH_BLOCKED on SUBSCRIBE_NAMESPACE", {{3, setup}, {12, "07 0001 00 0f 0002 00 00"}}, code::protocol_violation},
+    {"NAMESPACE on SUBSCRIBE_TRACKS", {{3, setup}, {16, "07 0001 00 08 0003 01 01 61"}}, code::protocol_violation},
+    {"properties in SUBSCRIBE_TRACKS_OK", {{3, setup}, {16, "07 0003 00 0e 01"}}, code::protocol_violation},
+    {"REQUEST_OK twice to SUBSCRIBE_TRACKS", {{3, setup}, {16, "07 0001 00 07 0001 00"}}, code::protocol_violation},
+    {"SUBSCRIBE_OK to TRACK_STATUS", {{3, setup}, {20, "04 0002 01 00"}}, code::protocol_violation},
+    {"FORWARD in TRACK_STATUS_OK", {{3, setup}, {20, "07 0003 01 10 01"}}, code::protocol_violation},
     {"FETCH_OK that ends before the start", {{3, setup}, {8, "18 0004 00 01 00 00"}}, code::protocol_violation},
     {"FETCH_OK twice", {{3, setup}, {8, "18 0004 00 09 00 00 18 0004 00 09 00 00"}}, code::protocol_violation},
     {"GOAWAY with a request id of its sender", {{3, "af00 0000 10 0003 00 00 01"}}, code::invalid_request_id},
@@ -202,8 +212,64 @@ TEST_CASE("what a publisher must not answer or send to a subscriber") {
       s.subscribe(track_name("b"), {});
       s.fetch(track_name("c"), {5, 0}, {9, 0}, {});
       s.subscribe_namespace({});
+      s.subscribe_tracks({}, true);
+      s.track_status(track_name("c"));
     });
   }
+}
+
+TEST_CASE("what nobody may do about a track that is published") {
+  // To a publisher: the client has sent PUBLISH on stream 0.
+  const bad to_publisher[] = {
+    {"PUBLISH_OK twice", {{3, setup}, {0, "07 0001 00"}, {0, "07 0001 00"}}, code::protocol_violation},
+    {"REQUEST_ERROR after PUBLISH_OK", {{3, setup}, {0, "07 0001 00"}, {0, "05 0003 00 00 00"}}, code::protocol_violation},
+    {"SUBSCRIBE_OK to PUBLISH", {{3, setup}, {0, "04 0002 01 00"}}, code::protocol_violation},
+    {"REQUEST_UPDATE before PUBLISH_OK", {{3, setup}, {0, "02 0002 01 00"}}, code::protocol_violation},
+    {"REQUEST_UPDATE with an id of ours", {{3, setup}, {0, "07 0001 00"}, {0, "02 0002 02 00"}}, code::invalid_request_id},
+    {"PUBLISH_DONE of the subscriber", {{3, setup}, {0, "07 0001 00"}, {0, "0b 0003 00 00 00"}}, code::protocol_violation},
+    {"properties in PUBLISH_OK", {{3, setup}, {0, "07 0003 00 0e 01"}}, code::protocol_violation},
+    {"a token in PUBLISH_OK", {{3, setup}, {0, "07 0006 01 03 03 03 00 61"}}, code::protocol_violation},
+    {"a rendezvous in PUBLISH_OK", {{3, setup}, {0, "07 0003 01 04 01"}}, code::protocol_violation},
+  };
+  for (const auto& b : to_publisher) {
+    check(b, {.role = moq::session_role::client}, [](moq::session& s) { s.publish(track_name("c", {"n"}), {}); });
+  }
+  // To a subscriber: a server that takes PUBLISH, and has subscribed to track "a" on stream 1.
+  const char* publish = "1d 0008 00 " TRACK " 05 00";
+  const bad to_subscriber[] = {
+    {"SUBSCRIBE_OK after PUBLISH", {{2, setup}, {0, publish}, {0, "04 0002 06 00"}}, code::protocol_violation},
+    {"PUBLISH_DONE twice", {{2, setup}, {0, publish}, {0, "0b 0003 00 00 00 0b 0003 00 00 00"}}, code::protocol_violation},
+    {"REQUEST_OK to no update", {{2, setup}, {0, publish}, {0, "07 0001 00"}}, code::protocol_violation},
+    {"PUBLISH twice on a stream", {{2, setup}, {0, publish}, {0, "1d 0008 02 " TRACK " 06 00"}}, code::protocol_violation},
+    {"an update with the id of the request", {{2, setup}, {0, publish}, {0, "02 0002 00 00"}}, code::invalid_request_id},
+    {"the alias of another PUBLISH", {{2, setup}, {0, publish}, {4, "1d 0008 02 01 01 6e 01 64 05 00"}}, code::duplicate_track_alias},
+    {"the alias of a subscription", {{2, setup}, {1, "04 0002 05 00"}, {0, publish}}, code::duplicate_track_alias},
+    {"the alias of a PUBLISH in SUBSCRIBE_OK", {{2, setup}, {0, publish}, {1, "04 0002 05 00"}}, code::duplicate_track_alias},
+    {"FORWARD 2 in PUBLISH", {{2, setup}, {0, "1d 000a 00 " TRACK " 05 01 10 02"}}, code::protocol_violation},
+    {"a filter in PUBLISH", {{2, setup}, {0, "1d 000b 00 " TRACK " 05 01 21 01 01"}}, code::protocol_violation},
+    {"PUBLISH_BLOCKED after PUBLISH", {{2, setup}, {0, publish}, {0, "0f 0002 00 00"}}, code::protocol_violation},
+  };
+  for (const auto& b : to_subscriber) {
+    check(b, {.role = moq::session_role::server, .takes_publish = true}, [](moq::session& s) { s.subscribe(track_name("a"), {}); });
+  }
+}
+
+TEST_CASE("a published track with a property that one must know is not taken, and one that ends without PUBLISH_DONE is over") {
+  peer p({.role = moq::session_role::server, .takes_publish = true});
+  p.feed({2, setup});
+  p.feed({0, "1d 000c 00 " TRACK " 05 00 c04000 01"});
+  REQUIRE(p.end.written.contains(0));
+  CHECK(base::to_hex(p.end.written.at(0)).starts_with("05"));
+  CHECK(p.end.written.at(0).at(3) == moq::request_code::unsupported_extension);
+  p.feed({4, "1d 0008 02 " TRACK " 05 00"});
+  p.feed({6, "30 05 09 00 01 61"});
+  p.feed({4, "FIN"});
+  CHECK(p.says.take() == "setup path= authority= implementation=; published 2 n--c; object 2 9/0; done 2 0 streams=4611686018427387903");
+  p.feed({8, "1d 0008 04 " TRACK " 05 00"});
+  p.feed({8, "RESET"});
+  CHECK(p.says.take() == "published 4 n--c; done 4 0 streams=4611686018427387903");
+  CHECK(p.session.open_requests() == 0);
+  CHECK_FALSE(p.end.closed);
 }
 
 TEST_CASE("descending fetches must not fall below group 0") {
@@ -236,8 +302,8 @@ TEST_CASE("what is refused without closing") {
   const refusal all[] = {
     {"filter 250", "03 000b 00 " TRACK " 01 21 02 80fa", "05"},
     {"PUBLISH", "1d 0008 00 " TRACK " 00 00", "05"},
-    {"TRACK_STATUS", "0d 0007 00 " TRACK " 00", "05"},
-    {"SUBSCRIBE_TRACKS", "51 0003 00 00 00", "05"},
+    {"TRACK_STATUS of filter 250", "0d 000b 00 " TRACK " 01 21 02 80fa", "05"},
+    {"SUBSCRIBE_TRACKS of the reserved namespace", "51 0005 00 01 01 2e 00", "05"},
     {"reserved namespace", "03 0007 00 01 01 2e 01 63 00", "05"},
     {"session namespace", "50 000c 00 01 08 2e73657373696f6e 00", "05"},
   };

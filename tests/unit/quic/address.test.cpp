@@ -57,6 +57,9 @@ TEST_CASE("endpoint addresses: golden forms and their parts") {
     {"moqt://relay.example:443/", "relay.example", 443, "/", false, "moqt://relay.example:443/"},
     {"moqt://relay.example:443/tv/a?b=c&d", "relay.example", 443, "/tv/a?b=c&d", false, "moqt://relay.example:443/tv/a?b=c&d"},
     {"moqt://[2001:db8::1]:1/x#spki=" + pin_hex, "2001:db8::1", 1, "/x", true, "moqt://[2001:db8::1]:1/x#spki=" + pin_hex},
+    {"https://relay.example:4433/tv", "relay.example", 4433, "/tv", false, "https://relay.example:4433/tv"},
+    {"https://relay.example", "relay.example", 443, "", false, "https://relay.example:443"},
+    {"https://[2001:db8::1]/x#spki=" + pin_hex, "2001:db8::1", 443, "/x", true, "https://[2001:db8::1]:443/x#spki=" + pin_hex},
     {"host:1#spki=" + pin_hex, "host", 1, "", true, "moqt://host:1#spki=" + pin_hex},
   };
   for (const auto& g : all) {
@@ -68,6 +71,7 @@ TEST_CASE("endpoint addresses: golden forms and their parts") {
     CHECK(a.path == g.path);
     CHECK(a.pin.has_value() == g.pin);
     CHECK(a.to_string() == g.printed);
+    CHECK((a.by == endpoint_address::scheme::https) == g.text.starts_with("https"));
     CHECK(endpoint_address::parse(a.to_string()).value() == a);
   }
   CHECK(endpoint_address::parse(all[6].text).value().pin->at(31) == 0x1f);
@@ -76,7 +80,7 @@ TEST_CASE("endpoint addresses: golden forms and their parts") {
 
 TEST_CASE("what is no endpoint address is refused, and the message names it") {
   for (const std::string& text :
-       {std::string("https://host:1"), std::string("moqt://host"), std::string("moqt://:1"), std::string("host:0"), std::string("host:99999"),
+       {std::string("http://host:1"), std::string("https://"), std::string("https://host:0"), std::string("https://::1"), std::string("https://host:"), std::string("moqt://host"), std::string("moqt://:1"), std::string("host:0"), std::string("host:99999"),
         std::string("ho st:1"), std::string("host:1/a b"), std::string("host:1#spki="), "host:1#spki=" + pin_hex + "00",
         std::string("host:1#pin=00"), "host:1#spki=" + std::string(64, 'A'), std::string("[nonsense]:1"), std::string("a:b:1"),
         std::string("moqt://user@host:1")}) {

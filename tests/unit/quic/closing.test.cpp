@@ -154,3 +154,34 @@ TEST_CASE("noise does not disturb a connection or make state") {
   REQUIRE(p.net.run([&] { return theirs.fins[*id]; }));
   CHECK(p.server->connections() == 1);
 }
+
+TEST_CASE("an end may wait for what was written last, but not for a peer that is gone") {
+  pair p;
+  auto& theirs = p.connect();
+  const auto id = p.mine.c->open_uni();
+  REQUIRE(id);
+  const auto words = pattern(300'000);
+  CHECK(p.mine.c->write(*id, words, true) == quic::write_result::queued);
+  SUBCASE("the peer listens") {
+    p.mine.c->close_after(*id, 5, "done");
+    REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
+    CHECK(theirs.data[*id] == words.text());
+    CHECK(theirs.closed->code == 5);
+    CHECK(theirs.closed->text == "done");
+    CHECK(p.mine.closed->what == kind::local);
+  }
+  SUBCASE("the peer is gone") {
+    const auto before = p.net.now;
+    p.net.lose = [](uint64_t, const quic::socket_address&, std::span<const uint8_t>) { return true; };
+    p.mine.c->close_after(*id, 5, "done");
+    REQUIRE(p.net.run([&] { return p.mine.closed.has_value(); }));
+    CHECK(p.mine.closed->what == kind::local);
+    CHECK(p.net.now - before < std::chrono::seconds(4));
+    CHECK_FALSE(theirs.closed);
+  }
+  SUBCASE("nothing is there to wait for") {
+    p.mine.c->close_after(999, 5, "done");
+    REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
+    CHECK(theirs.data[*id].size() < words.size());
+  }
+}

@@ -1,5 +1,8 @@
 #include "ts/clock_agreement.hpp"
 
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "ts/broadcast_clock.hpp"
@@ -71,8 +74,40 @@ TEST_CASE("any number of strangers keeps no trusted signer out") {
   node n;
   for (int i = 0; i < 1000; ++i) n.hears("stranger " + std::to_string(i), false, own, own + quantum_chunks);
   CHECK(n.hears("a", true, own, own + quantum_chunks) == step::look);
-  CHECK(n.with.tell_once("a"));
-  CHECK_FALSE(n.with.tell_once("a"));
+  CHECK(n.with.misfits("a"));
+  CHECK_FALSE(n.with.misfits("a"));
+  CHECK_FALSE(n.with.misfits("never heard of"));
+}
+
+TEST_CASE("a trusted signer whose count never fits is looked at less and less often, and as before once it fits") {
+  node n;
+  std::vector<int64_t> at;
+  for (; n.now.time_since_epoch() < 3h; n.now += 1s)
+    if (n.hears("a", true, own, own + 500) == step::look) {
+      at.push_back(std::chrono::duration_cast<std::chrono::seconds>(n.now.time_since_epoch()).count());
+      CHECK(n.with.misfits("a") == (at.size() == 1));
+    }
+  REQUIRE(at.size() >= 8);
+  CHECK(std::vector(at.begin(), at.begin() + 5) == std::vector<int64_t>{0, 30, 90, 210, 450});
+  CHECK(at.back() - at[at.size() - 2] == 900); // no longer than that
+  n.with.fits("a");
+  CHECK(n.hears("a", true, own, own + 500) == step::none); // the last wait stands
+  n.now += 15min;
+  CHECK(n.hears("a", true, own, own + 500) == step::look);
+  n.now += 15s;
+  CHECK(n.hears("a", true, own, own + 500) == step::look);
+}
+
+TEST_CASE("strangers can make as many keys as they like: of eight it is told in ten minutes, of the others it is counted") {
+  node n;
+  size_t told = 0;
+  for (int i = 0; i < 1000; ++i, n.now += 100ms) told += n.hears("stranger " + std::to_string(i), false, own, own + quantum_chunks) == step::tell ? 1 : 0;
+  CHECK(told == 8);
+  CHECK(n.with.untold() == 992);
+  // One who comes later is told of, though all places were taken by them.
+  n.now += 10min;
+  CHECK(n.hears("late", false, own, own + quantum_chunks) == step::tell);
+  CHECK(n.hears("late", false, own, own + quantum_chunks) == step::none);
 }
 
 }

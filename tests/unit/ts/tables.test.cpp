@@ -129,6 +129,21 @@ TEST_CASE("a section with a right CRC whose inner lengths are wrong is refused, 
   CHECK(decode_sdt(one(0x42, {0, 1, 0xff, 0, 7, 0xfc, 0x80, 0})).value().services.size() == 1);
   CHECK_FALSE(decode_sdt(one(0x42, {0, 1, 0xff, 0, 7, 0xfc, 0x80, 1})));
   CHECK_FALSE(decode_pat(one(0x42, {0, 3, 0xe0, 0x30}))); // another table
+
+  const std::vector<uint8_t> network{0xf0, 5, 0x40, 3, 'E', 'R', 'T', 0xf0, 6, 0, 2, 0x21, 0x2c, 0xf0, 0};
+  const auto nit = decode_nit(one(0x40, network));
+  REQUIRE(nit);
+  CHECK(nit.value().name == "ERT");
+  REQUIRE(nit.value().transport_streams.size() == 1);
+  CHECK(nit.value().network_of(2) == 8492);
+  CHECK_FALSE(nit.value().network_of(3).has_value());
+  for (const auto& [at, value] : {std::pair<size_t, uint8_t>{1, 4}, {1, 6}, {1, 200}, {8, 5}, {8, 7}, {8, 0}, {14, 1}}) {
+    CAPTURE(at);
+    auto wrong = network;
+    wrong[at] = value;
+    CHECK_FALSE(decode_nit(one(0x40, wrong)));
+  }
+  CHECK_FALSE(decode_nit(one(0x41, network))); // of another network
 }
 
 TEST_CASE("a PES header is read, waited for, or refused") {

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <memory>
+
+#include "actors/report.hpp"
+#include "moq/relay.hpp"
+
+namespace ec::actors {
+
+/// That an endpoint relays, how, and who is told of it.
+struct relay_choice {
+  moq::relay_config config;
+  observer_actor observer;
+};
+
+/// What a relay has to say as log lines and reports (docs/formats/events.md).
+std::unique_ptr<moq::relay_watcher> report_relaying(observer_actor observer);
+
+} // namespace ec::actors

@@ -1,0 +1,44 @@
+#include "actors/relay_uplink.hpp"
+#include "actors/topology/common.hpp"
+#include "actors/topology/listening.hpp"
+#include "actors/topology/topology.hpp"
+#include "base/file.hpp"
+#include "base/limits.hpp"
+
+namespace ec::actors {
+
+using base::errc, base::fail;
+
+base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on) {
+  EC_TRY(const auto upstream, peers_of(config.upstream, base::limits::relay_peers_max, "--upstream"));
+  if (config.tls_cert.empty() != config.tls_key.empty())
+    return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
+  if (config.cache_mb < 1 || config.cache_mb > 1u << 20) return fail(errc::config, "expected 1 to 1048576", "--cache-mb");
+  if (config.cache_age.count() < 1 || config.cache_age > std::chrono::hours(24)) return fail(errc::config, "expected 1 to 86400", "--cache-age");
+  if (config.publisher_linger > std::chrono::minutes(10)) return fail(errc::config, "expected 0 to 600000", "--publisher-linger-ms");
+  moq::relay_config relaying;
+  relaying.cache_bytes_max = size_t{config.cache_mb} << 20;
+  relaying.cache_age_max = config.cache_age;
+  relaying.publisher_linger = config.publisher_linger;
+  EC_TRY(auto endpoint, start_endpoint(sys,
+    {.listen = config.listen, .state = state_dir(config.state_dir), .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger,
+      .relays = relay_choice{relaying, observer}}, on));
+  running_topology out;
+  out.address = endpoint.where.to_string();
+  std::vector<caf::actor> uplinks;
+  for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));
+  if (!uplinks.empty()) out.stages.push_back(std::move(uplinks));
+  out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
+  if (endpoint.keeper) out.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
+  out.keep.push_back(endpoint.running.core);
+  if (!config.endpoint_addr_out.empty()) {
+    const auto line = out.address + "\n";
+    if (auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(line), 0644); !written) {
+      end_topology(sys, std::move(out));
+      return fail(about_setting(written.error(), "--endpoint-addr-out"));
+    }
+  }
+  return out;
+}
+
+} // namespace ec::actors

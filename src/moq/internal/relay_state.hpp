@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "moq/relay.hpp"
+
+/// What a relay knows of the tracks that it takes. Only relay*.cpp include this.
+namespace ec::moq {
+
+/// A fetch upstream.
+struct relay::job : fill {
+  relayed* of = nullptr;
+  relay_peer* from = nullptr;
+  request_id id = no_request;
+  location first;
+  location last; ///< inclusive
+  size_t bytes = 0;
+  bool doubt = false; ///< the peer does not know of all of it whether it exists
+  base::mono_time until;
+};
+
+/// A subscription upstream.
+struct relay::taken {
+  relay_peer* from = nullptr;
+  request_id id = no_request;
+  bool established = false;
+  bool pushed = false; ///< the peer began it, by PUBLISH
+  std::optional<location> start; ///< the largest there when it began
+  std::optional<uint64_t> newest; ///< group
+  struct progress {
+    stream_facts facts{.from_start = false, .ends_group = false};
+    std::optional<uint64_t> last;
+    bool open = true;
+  };
+  std::map<std::pair<uint64_t, uint64_t>, progress> subgroups;
+};
+
+/// A track that somebody wants, or that is still taken.
+struct relay::relayed {
+  full_track_name name;
+  size_t interest = 0;
+  track* t = nullptr; ///< null until a publisher has accepted
+  std::vector<taken> from;
+  std::vector<std::shared_ptr<job>> jobs;
+  bool idle = false;
+  std::optional<base::mono_time> idle_since;   ///< unset while idle: since the last turn of the clock
+  bool orphan = false;                         ///< its last publisher vanished
+  std::optional<base::mono_time> orphan_since; ///< as above
+  base::mono_time ask_again;
+  base::mono_time used; ///< an object came, or somebody asked
+  bool conflict_told = false;
+
+  taken* of(const relay_peer& peer, request_id id) {
+    for (auto& u : from)
+      if (u.from == &peer && u.id == id) return &u;
+    return nullptr;
+  }
+};
+
+} // namespace ec::moq

@@ -1,0 +1,442 @@
+// Who has what is wanted: offers, subscriptions upstream, and their ends.
+#include "moq/relay.hpp"
+
+#include <algorithm>
+
+#include "moq/internal/relay_state.hpp"
+
+namespace ec::moq {
+namespace {
+
+namespace limits = base::limits;
+
+constexpr std::chrono::seconds age_turn{1};
+constexpr std::chrono::milliseconds ask_wait{500};
+
+request_error nobody() {
+  return {.code = request_code::does_not_exist, .retry_after_ms = {}, .reason = "nobody offers the track", .to = {}};
+}
+
+track_config config_of(const track_properties& p, const relay_config& relay) {
+  track_config c;
+  c.priority = p.priority.value_or(128);
+  c.order = p.order.value_or(group_order::ascending);
+  c.single_subgroup = false; // each stream tells of itself
+  c.object_properties = true;
+  c.cache_groups_max = relay.track_groups_max;
+  c.cache_bytes_max = relay.track_bytes_max;
+  c.object_delivery_timeout_ms = p.object_delivery_timeout_ms;
+  c.subgroup_delivery_timeout_ms = p.subgroup_delivery_timeout_ms;
+  c.max_cache_duration_ms = p.max_cache_duration_ms;
+  c.dynamic_groups = p.dynamic_groups;
+  c.announced = false; // its publisher says what it offers
+  c.properties = p.others;
+  return c;
+}
+
+/// True if the track itself is over, wherever it is asked for.
+bool is_final(uint64_t done) {
+  return done == done_code::track_ended || done == done_code::unauthorized || done == done_code::malformed_track;
+}
+
+} // namespace
+
+relay::relay(relay_config config, track_store& store, relay_watcher& watcher) : config_(config), store_(store), watcher_(watcher) {
+  store_.find_with(this);
+}
+
+relay::~relay() {
+  store_.find_with(nullptr);
+}
+
+void relay::wake(base::mono_time at) {
+  if (!due_ || at < *due_) due_ = at;
+}
+
+size_t relay::tracks() const {
+  return static_cast<size_t>(std::ranges::count_if(tracks_, [](const auto& w) { return w.second->t != nullptr; }));
+}
+
+size_t relay::publishers() const {
+  return static_cast<size_t>(std::ranges::count_if(peers_, [](const auto* p) { return !p->offers_.empty(); }));
+}
+
+void relay::join(relay_peer& peer) {
+  peers_.push_back(&peer);
+}
+
+void relay::leave(relay_peer& peer) {
+  peer.up_ = false;
+  std::erase(peers_, &peer);
+  const request_error why{.code = request_code::internal_error, .retry_after_ms = 1000, .reason = "the publisher is gone", .to = {}};
+  while (!peer.subscriptions_.empty()) lost(peer, peer.subscriptions_.begin()->first, false, done_code::internal_error, why);
+  abandon(peer, nullptr);
+  while (!peer.offers_.empty()) withdrawn(peer, peer.offers_.begin()->first);
+  for (const auto& [ns, count] : std::exchange(peer.learned_, {})) store_.withdraw(ns, now_);
+  peer.session_ = nullptr;
+}
+
+std::optional<request_error> relay::offered(relay_peer& peer, request_id request, const track_namespace& ns) {
+  if (peer.offers_.size() >= limits::relay_peer_namespaces_max) {
+    return request_error{.code = request_code::excessive_load, .retry_after_ms = 10'000, .reason = "too many namespaces of one session", .to = {}};
+  }
+  peer.offers_[request] = ns;
+  watcher_.on_offer(peer.name_, ns, true);
+  store_.announce(ns, now_);
+  for (auto* up : peers_) {
+    if (up->upstream_ && up->up_ && up != &peer && !up->told_.contains(ns)) up->told_[ns] = up->session_->publish_namespace(ns);
+  }
+  look_again(peer, ns);
+  return std::nullopt;
+}
+
+void relay::withdrawn(relay_peer& peer, request_id request) {
+  const auto it = peer.offers_.find(request);
+  if (it == peer.offers_.end()) return;
+  const auto ns = it->second;
+  peer.offers_.erase(it);
+  watcher_.on_offer(peer.name_, ns, false);
+  store_.withdraw(ns, now_);
+  const bool still = std::ranges::any_of(peers_, [&](const auto* p) {
+    return std::ranges::any_of(p->offers_, [&](const auto& o) { return o.second == ns; });
+  });
+  if (still) return;
+  for (auto* up : peers_) {
+    const auto told = up->told_.find(ns);
+    if (told == up->told_.end()) continue;
+    if (up->up_) up->session_->withdraw_namespace(told->second);
+    up->told_.erase(told);
+  }
+}
+
+/// What a relay upstream announces. It is passed on to who subscribes here, never to another relay upstream: that could send it round.
+void relay::learned(relay_peer& peer, const track_namespace& ns, bool active) {
+  if (!active) {
+    if (peer.learned_.erase(ns) > 0) store_.withdraw(ns, now_);
+    return;
+  }
+  if (peer.told_.contains(ns) || peer.learned_.size() >= limits::relay_peer_namespaces_max) return; // our own, coming back
+  if (!peer.learned_.emplace(ns, 1).second) return;
+  store_.announce(ns, now_);
+  look_again(peer, ns);
+}
+
+/// A new publisher is asked for all that is wanted of its namespace [MOQT 9.5].
+void relay::look_again(relay_peer& peer, const track_namespace& ns) {
+  for (auto& [name, w] : tracks_) {
+    if (w->interest > 0 && ns.is_prefix_of(name.ns) && (!w->t || !w->t->ended())) ask(*w, peer);
+  }
+}
+
+void relay::ask(relayed& w) {
+  bool local = false;
+  for (auto* p : peers_) {
+    if (p->upstream_ || !p->offers(w.name.ns)) continue;
+    local = true;
+    ask(w, *p);
+  }
+  if (local) return;
+  for (auto* p : peers_) {
+    if (p->upstream_ && p->offers(w.name.ns)) ask(w, *p);
+  }
+}
+
+void relay::ask(relayed& w, relay_peer& peer) {
+  if (!peer.up_ || w.from.size() >= config_.upstreams_max) return;
+  if (std::ranges::any_of(w.from, [&](const taken& u) { return u.from == &peer; })) return;
+  ++counters_.subscriptions_upstream;
+  subscribe_options o;
+  // No filter: wide enough for any downstream, as a subscription cannot be widened later. A publisher that begins when it is asked may
+  // take its own first object for one that was there before.
+  auto& u = w.from.emplace_back();
+  u.from = &peer;
+  u.id = peer.session_->subscribe(w.name, o);
+  peer.subscriptions_[u.id] = &w;
+}
+
+std::optional<request_error> relay::wanted(const full_track_name& name, base::mono_time now) {
+  now_ = std::max(now_, now);
+  auto it = tracks_.find(name);
+  if (it == tracks_.end()) {
+    if (store_.find(name)) return std::nullopt; // published on this node
+    if (tracks_.size() >= limits::relay_tracks_max) {
+      return request_error{.code = request_code::excessive_load, .retry_after_ms = 10'000, .reason = "too many tracks are relayed", .to = {}};
+    }
+    it = tracks_.emplace(name, std::make_unique<relayed>()).first;
+    it->second->name = name;
+  }
+  auto& w = *it->second;
+  ++w.interest;
+  w.idle = false;
+  w.idle_since.reset();
+  w.used = now_;
+  // It may go on elsewhere, or anew.
+  if (w.t && w.t->ended() && w.interest == 1) store_.remove(*std::exchange(w.t, nullptr), now_);
+  if (w.t) return std::nullopt;
+  ask(w);
+  if (!w.from.empty()) return std::nullopt;
+  ++counters_.tracks_refused;
+  return nobody();
+}
+
+void relay::unwanted(const full_track_name& name) {
+  const auto it = tracks_.find(name);
+  if (it == tracks_.end() || it->second->interest == 0) return;
+  auto& w = *it->second;
+  if (--w.interest > 0) return;
+  w.idle = true;
+  wake(now_);
+}
+
+void relay::taken_ok(relay_peer& peer, request_id id, const subscribe_ok& ok) {
+  const auto at = peer.subscriptions_.find(id);
+  if (at == peer.subscriptions_.end()) return;
+  auto& w = *at->second;
+  const auto failed = establish(w, *w.of(peer, id), ok.properties, ok.params.largest);
+  if (!failed) return;
+  peer.session_->unsubscribe(id);
+  lost(peer, id, false, done_code::internal_error, *failed);
+}
+
+/// A publisher gives the track from now on. The error, if it cannot be served.
+std::optional<request_error> relay::establish(relayed& w, taken& u, const track_properties& properties, std::optional<location> largest) {
+  u.established = true;
+  u.start = largest;
+  if (!w.t) {
+    const auto& from = u.from->name_;
+    auto added = store_.add(w.name, config_of(properties, config_), now_, u.start); // `u` may go with it
+    if (!added) return request_error{.code = request_code::internal_error, .retry_after_ms = {}, .reason = added.error().message(), .to = {}};
+    w.t = added.value();
+    w.used = now_;
+    wake(now_);
+    watcher_.on_track_up(w.name, from);
+    return std::nullopt;
+  }
+  if (u.start) store_.raise_largest(*w.t, *u.start);
+  if (w.orphan) {
+    w.orphan = false;
+    w.orphan_since.reset();
+    ++counters_.publishers_resumed;
+    watcher_.on_track_resumed(w.name, u.from->name_);
+  }
+  settle_all(w, reset_code::unknown_object_status);
+  return std::nullopt;
+}
+
+/// A subscription upstream is over, or was never granted. `final`: so is the track, as far as that peer knows.
+void relay::lost(relay_peer& peer, request_id id, bool final, uint64_t status, const request_error& why) {
+  const auto at = peer.subscriptions_.find(id);
+  if (at == peer.subscriptions_.end()) return;
+  auto& w = *at->second;
+  peer.subscriptions_.erase(at);
+  std::erase_if(w.from, [&](const taken& u) { return u.from == &peer && u.id == id; });
+  if (std::ranges::none_of(w.from, [&](const taken& u) { return u.from == &peer; })) abandon(peer, &w);
+  if (!w.t) {
+    if (w.from.empty()) {
+      ++counters_.tracks_refused;
+      const auto name = w.name;
+      store_.refuse(name, why, now_);
+    }
+    return;
+  }
+  if (w.t->ended()) return;
+  if (!w.from.empty()) return settle_all(w, reset_code::unknown_object_status);
+  if (final) {
+    watcher_.on_track_down(w.name, why.reason);
+    store_.end_track(*w.t, status, why.reason, now_);
+    return;
+  }
+  if (w.orphan) return; // who was asked again refused: the wait goes on
+  ++counters_.publishers_lost;
+  w.orphan = true;
+  w.orphan_since.reset();
+  watcher_.on_track_lost(w.name, why.reason);
+  wake(now_);
+}
+
+/// Nothing of it is taken any more. The caller forgets it.
+void relay::drop(relayed& w, std::string_view reason) {
+  for (const auto& u : std::exchange(w.from, {})) {
+    u.from->subscriptions_.erase(u.id);
+    if (u.from->up_) u.from->session_->unsubscribe(u.id);
+  }
+  for (const auto& j : std::exchange(w.jobs, {})) {
+    j->from->fetches_.erase(j->id);
+    if (j->from->up_) j->from->session_->cancel_fetch(j->id);
+    j->of = nullptr;
+    j->is = fill::state::unknown;
+    store_.filled(*j, now_);
+  }
+  if (!w.t) return;
+  if (!w.t->ended()) watcher_.on_track_down(w.name, reason);
+  store_.remove(*std::exchange(w.t, nullptr), now_);
+}
+
+void relay::tick(relayed& w) {
+  if (w.orphan && w.t && !w.t->ended()) {
+    if (!w.orphan_since) w.orphan_since = w.ask_again = now_;
+    if (now_ >= *w.orphan_since + config_.publisher_linger) {
+      w.orphan = false;
+      watcher_.on_track_down(w.name, "its publisher did not come back");
+      store_.end_track(*w.t, done_code::internal_error, "its publisher did not come back", now_);
+    } else {
+      if (now_ >= w.ask_again) {
+        w.ask_again = now_ + ask_wait;
+        ask(w);
+      }
+      wake(std::min(w.ask_again, *w.orphan_since + config_.publisher_linger));
+    }
+  }
+  for (const auto& j : std::vector(w.jobs)) {
+    if (j->is != fill::state::asked) continue;
+    if (now_ < j->until) {
+      wake(j->until);
+      continue;
+    }
+    if (j->from->up_) j->from->session_->cancel_fetch(j->id);
+    finish(*j, fill::state::unknown);
+  }
+}
+
+void relay::on_tick(base::mono_time now) {
+  now_ = std::max(now_, now);
+  due_.reset();
+  for (auto it = tracks_.begin(); it != tracks_.end();) {
+    auto& w = *it->second;
+    tick(w);
+    if (w.idle && !w.idle_since) w.idle_since = now_;
+    const bool linger = w.t && !w.t->ended();
+    if (w.idle && is_pushed(w)) {
+      ++it;
+    } else if (w.idle && linger && now_ < *w.idle_since + config_.idle_linger) {
+      wake(*w.idle_since + config_.idle_linger);
+      ++it;
+    } else if (w.idle && !needed(w)) {
+      drop(w, "nobody wants it");
+      it = tracks_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  if (now_ >= look_at_) {
+    look_at_ = now_ + age_turn;
+    for (auto& [name, w] : tracks_) {
+      if (!w->t) continue;
+      auto age = config_.cache_age_max;
+      if (const auto ms = w->t->config().max_cache_duration_ms) age = std::min<base::mono_duration>(age, std::chrono::milliseconds(std::min<uint64_t>(*ms, 86'400'000)));
+      store_.drop_before(*w->t, now_ - age);
+    }
+  }
+  if (tracks() > 0) wake(look_at_);
+}
+
+/// The oldest groups of the tracks that nobody touched for longest go first.
+void relay::keep_within_bounds() {
+  if (store_.cached_bytes() <= config_.cache_bytes_max) return;
+  std::vector<relayed*> by_use;
+  for (auto& [name, w] : tracks_) {
+    if (w->t) by_use.push_back(w.get());
+  }
+  std::ranges::sort(by_use, {}, &relayed::used);
+  // A little below the bound, or each object would have us look again.
+  const size_t enough = config_.cache_bytes_max - config_.cache_bytes_max / 16;
+  for (auto* w : by_use) {
+    while (store_.cached_bytes() > enough) {
+      if (!store_.drop_oldest(*w->t)) break;
+    }
+  }
+}
+
+relay_peer::relay_peer(relay& home, std::string name, bool upstream) : home_(home), name_(std::move(name)), upstream_(upstream) {
+  home_.join(*this);
+}
+
+relay_peer::~relay_peer() {
+  if (std::ranges::find(home_.peers_, this) != home_.peers_.end()) home_.leave(*this);
+}
+
+bool relay_peer::offers(const track_namespace& ns) const {
+  return std::ranges::any_of(offers_, [&](const auto& o) { return o.second.is_prefix_of(ns); }) ||
+         std::ranges::any_of(learned_, [&](const auto& o) { return o.first.is_prefix_of(ns); });
+}
+
+void relay_peer::on_setup(const peer_setup&) {
+  up_ = true;
+  if (!upstream_) return;
+  session_->subscribe_namespace({});
+  for (auto* p : home_.peers_) {
+    if (p->upstream_) continue;
+    for (const auto& [request, ns] : p->offers_) {
+      if (!told_.contains(ns)) told_[ns] = session_->publish_namespace(ns);
+    }
+  }
+}
+
+void relay_peer::on_closed(uint64_t, std::string_view) {
+  if (session_) home_.now_ = std::max(home_.now_, session_->now());
+  if (std::ranges::find(home_.peers_, this) != home_.peers_.end()) home_.leave(*this);
+}
+
+void relay_peer::on_subscribe_ok(request_id id, const subscribe_ok& ok) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  home_.taken_ok(*this, id, ok);
+}
+
+void relay_peer::on_request_error(request_id id, const request_error& e) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  if (const auto f = fetches_.find(id); f != fetches_.end()) {
+    auto& j = *f->second;
+    j.error = e;
+    return home_.finish(j, fill::state::failed);
+  }
+  const bool malformed = e.code == request_code::malformed_track;
+  home_.lost(*this, id, malformed, malformed ? done_code::malformed_track : done_code::internal_error, e);
+}
+
+void relay_peer::on_subgroup_begin(request_id id, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) {
+  home_.begun(*this, id, group, subgroup, {from_start, ends_group});
+}
+
+void relay_peer::on_object(request_id id, const object& o) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  if (fetches_.contains(id)) return home_.filled(*this, id, o);
+  home_.object_came(*this, id, o);
+}
+
+void relay_peer::on_subgroup_end(request_id id, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  home_.ended(*this, id, group, subgroup, reset);
+}
+
+void relay_peer::on_publish_done(request_id id, uint64_t status, std::string_view reason, uint64_t) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  home_.lost(*this, id, is_final(status), status, {.code = request_code::internal_error, .retry_after_ms = {}, .reason = std::string(reason), .to = {}});
+}
+
+void relay_peer::on_fetch_gap(request_id id, location, bool unknown) {
+  if (const auto f = fetches_.find(id); f != fetches_.end() && unknown) f->second->doubt = true;
+}
+
+void relay_peer::on_fetch_end(request_id id, std::optional<uint64_t> reset) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  const auto f = fetches_.find(id);
+  if (f == fetches_.end()) return;
+  home_.finish(*f->second, reset || f->second->doubt ? fill::state::unknown : fill::state::whole);
+}
+
+void relay_peer::on_namespace(request_id, const track_namespace& suffix, bool active) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  home_.learned(*this, suffix, active); // the prefix is empty
+}
+
+std::optional<request_error> relay_peer::on_publish_namespace(request_id id, const track_namespace& ns) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  return home_.offered(*this, id, ns);
+}
+
+void relay_peer::on_publish_namespace_done(request_id id, const track_namespace&) {
+  home_.now_ = std::max(home_.now_, session_->now());
+  home_.withdrawn(*this, id);
+}
+
+} // namespace ec::moq

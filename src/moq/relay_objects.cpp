@@ -1,0 +1,125 @@
+// Objects of the tracks that are taken: each from whoever gives it first.
+#include <algorithm>
+
+#include "moq/internal/relay_state.hpp"
+
+namespace ec::moq {
+namespace {
+
+using base::errc;
+
+const cached_group::subgroup_state* known_subgroup(const track& t, uint64_t group, uint64_t subgroup) {
+  const auto g = t.groups().find(group);
+  if (g == t.groups().end()) return nullptr;
+  const auto s = g->second.subgroups.find(subgroup);
+  return s == g->second.subgroups.end() ? nullptr : &s->second;
+}
+
+} // namespace
+
+void relay::begun(relay_peer& peer, request_id id, uint64_t group, uint64_t subgroup, stream_facts facts) {
+  const auto at = peer.subscriptions_.find(id);
+  if (at == peer.subscriptions_.end()) return;
+  auto& u = *at->second->of(peer, id);
+  auto& p = u.subgroups[{group, subgroup}];
+  p.facts = facts;
+  p.open = true;
+  if (u.subgroups.size() > base::limits::relay_streams_tracked_max) u.subgroups.erase(u.subgroups.begin());
+}
+
+void relay::object_came(relay_peer& peer, request_id id, const object& o) {
+  const auto at = peer.subscriptions_.find(id);
+  if (at == peer.subscriptions_.end() || !at->second->t) return;
+  auto& w = *at->second;
+  auto& u = *w.of(peer, id);
+  const bool ahead = !u.newest || o.group > *u.newest;
+  if (ahead) u.newest = o.group;
+  auto& p = u.subgroups[{o.group, o.subgroup}];
+  const auto before = std::exchange(p.last, o.id);
+  const auto facts = p.facts;
+  const auto* known = known_subgroup(*w.t, o.group, o.subgroup);
+  // A stream carries all of its subgroup from where it began: what it gave before this object must be here, or the one before it.
+  const bool joins = !known || (before ? known->last >= *before : known->last >= o.id || known->last + 1 == o.id);
+  if (!joins && !known->ended) {
+    ++counters_.objects_behind_hole;
+    settle(w, o.group, o.subgroup, reset_code::unknown_object_status);
+    return;
+  }
+  const bool was_reset = known && known->was_reset;
+  w.used = now_;
+  const auto done = was_reset ? store_.keep(*w.t, o, nullptr, now_) : store_.append(*w.t, o, now_, facts);
+  if (done) ++counters_.objects_in;
+  else if (done.error().code == errc::exists) ++counters_.objects_duplicate;
+  else if (done.error().code == errc::mismatch) note_conflict(w, o, peer.name_);
+  else ++counters_.objects_refused;
+  if (ahead) settle_all(w, reset_code::unknown_object_status);
+  keep_within_bounds();
+}
+
+void relay::note_conflict(relayed& w, const object& other, const std::string& from) {
+  ++counters_.objects_conflict;
+  if (std::exchange(w.conflict_told, true)) return;
+  const auto g = w.t->groups().find(other.group);
+  if (g == w.t->groups().end()) return;
+  const auto o = g->second.objects.find(other.id);
+  if (o != g->second.objects.end()) watcher_.on_conflict({w.name, other.at(), o->second.payload, other.payload, from});
+}
+
+void relay::ended(relay_peer& peer, request_id id, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset) {
+  const auto at = peer.subscriptions_.find(id);
+  if (at == peer.subscriptions_.end() || !at->second->t) return;
+  auto& w = *at->second;
+  auto& p = w.of(peer, id)->subgroups[{group, subgroup}];
+  p.open = false;
+  const auto* known = known_subgroup(*w.t, group, subgroup);
+  if (!known || known->ended) return;
+  if (reset || !p.last || known->last != *p.last) return settle(w, group, subgroup, reset.value_or(reset_code::unknown_object_status));
+  const bool ends_group = known->ends_group;
+  store_.end_subgroup(*w.t, group, subgroup, now_);
+  // The group ends too if nothing can be missing of it.
+  const auto g = w.t->groups().find(group);
+  if (!ends_group || g == w.t->groups().end() || g->second.ended) return;
+  const bool all = g->second.objects.size() == g->second.largest + 1 && std::ranges::all_of(g->second.subgroups, [](const auto& s) { return s.second.ended && !s.second.was_reset; });
+  if (all) store_.end_group(*w.t, group, now_);
+}
+
+/// True if the rest of a subgroup, of which `last` is here, may still come from there.
+bool relay::can_go_on(const taken& from, uint64_t group, uint64_t subgroup, uint64_t last) {
+  if (!from.established) return true; // it tells where it begins in a moment
+  const auto p = from.subgroups.find({group, subgroup});
+  if (p != from.subgroups.end()) return p->second.open && (!p->second.last || last >= *p->second.last);
+  return (!from.start || *from.start <= location{group, last}) && (!from.newest || *from.newest <= group);
+}
+
+/// One publisher failed to give the rest of a subgroup: subscribers hear of it if nobody else has it.
+void relay::settle(relayed& w, uint64_t group, uint64_t subgroup, uint64_t code) {
+  const auto* known = known_subgroup(*w.t, group, subgroup);
+  if (!known || known->ended) return;
+  const auto last = known->last;
+  if (std::ranges::any_of(w.from, [&](const taken& u) { return can_go_on(u, group, subgroup, last); })) {
+    ++counters_.subgroups_rescued;
+    return;
+  }
+  ++counters_.subgroups_reset;
+  store_.reset_subgroup(*w.t, group, subgroup, code, now_);
+}
+
+/// Subgroups that are open here and that nobody can give the rest of.
+void relay::settle_all(relayed& w, uint64_t code) {
+  struct open {
+    uint64_t group, subgroup, last;
+  };
+  std::vector<open> all;
+  for (const auto& [group, g] : w.t->groups()) {
+    for (const auto& [subgroup, s] : g.subgroups) {
+      if (!s.ended) all.push_back({group, subgroup, s.last});
+    }
+  }
+  for (const auto& o : all) {
+    if (std::ranges::any_of(w.from, [&](const taken& u) { return can_go_on(u, o.group, o.subgroup, o.last); })) continue;
+    ++counters_.subgroups_reset;
+    store_.reset_subgroup(*w.t, o.group, o.subgroup, code, now_);
+  }
+}
+
+} // namespace ec::moq

@@ -1,0 +1,77 @@
+// Opens WebTransport sessions of MoQ in headless Chromium, as a page would.
+//
+//   node tests/e2e/judge/web_session.mjs https://127.0.0.1:PORT/path CERTIFICATE_SHA256_HEX
+//
+// Prints one JSON object: what the page saw of a session that the endpoint ends, of one that the page ends, of one with a protocol that nobody
+// speaks, and of one with another certificate's digest. Exit code 77 if Chromium or the packages are missing.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { load, skip } from './installed.mjs';
+
+const NAME = 'web_session';
+const [url, digest] = process.argv.slice(2);
+const puppeteer = load(NAME, 'puppeteer-core');
+const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
+if (!browserPath) skip(NAME, 'Chromium (apt install chromium)');
+
+const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><meta charset="utf-8">'));
+await new Promise(done => server.listen(0, '127.0.0.1', done));
+const profile = mkdtempSync(join(tmpdir(), 'ec-judge-'));
+let browser;
+try {
+  browser = await puppeteer.launch({
+    executablePath: browserPath,
+    userDataDir: profile,
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+  const tab = await browser.newPage();
+  await tab.goto(`http://127.0.0.1:${server.address().port}/`);
+  const seen = await tab.evaluate(async (where, hex) => {
+    const bytes = text => Uint8Array.from(text.match(/../g), pair => parseInt(pair, 16));
+    const open = (hash, protocols) => new WebTransport(where, { serverCertificateHashes: [{ algorithm: 'sha-256', value: bytes(hash) }], protocols });
+    const failure = async session => {
+      session.closed.catch(() => {});
+      try {
+        await session.ready;
+        return '';
+      } catch (why) {
+        return String(why);
+      }
+    };
+    const setup = bytes('af0000050703777463'); // SETUP: implementation "wtc"
+    /// Opens a session, sends a SETUP, and reads the beginning of the endpoint's.
+    const begin = async () => {
+      const session = open(hex, ['moqt-18']);
+      await session.ready;
+      const writer = (await session.createUnidirectionalStream()).getWriter();
+      await writer.write(setup);
+      const stream = (await session.incomingUnidirectionalStreams.getReader().read()).value;
+      const first = (await stream.getReader().read()).value;
+      return { session, writer, first: Array.from(first, b => b.toString(16).padStart(2, '0')).join('') };
+    };
+    const out = {};
+    // The endpoint closes its connection when the page's machine has acknowledged the reason. Chromium may look at the end of the connection
+    // before it has read that reason, and then says "Connection lost": known, and not what is judged here.
+    for (let turn = 0; turn < 8 && !out.ended; ++turn) {
+      const one = await begin();
+      out.protocol = one.session.protocol;
+      out.first = one.first;
+      await one.writer.write(setup).catch(() => {}); // a second SETUP breaks the protocol
+      out.ended = await one.session.closed.catch(() => null);
+    }
+    out.ended ??= { closeCode: -1, reason: 'the connection was lost each time' };
+    const two = await begin();
+    two.session.close({ closeCode: 5, reason: 'bye' });
+    out.closed = await two.session.closed;
+    out.strange = await failure(open(hex, ['no-such-protocol']));
+    out.pinned = await failure(open('00'.repeat(32), ['moqt-18']));
+    return { ...out, ended: { code: out.ended.closeCode, reason: out.ended.reason }, closed: { code: out.closed.closeCode, reason: out.closed.reason } };
+  }, url, digest);
+  console.log(JSON.stringify({ browser: await browser.version(), ...seen }));
+} finally {
+  if (browser) await browser.close();
+  server.close();
+  rmSync(profile, { recursive: true, force: true });
+}
