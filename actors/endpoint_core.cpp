@@ -45,7 +45,12 @@ void endpoint_core::forget(moq_link& link) {
   std::erase(dialled_, &link);
 }
 
-void endpoint_core::adopt(std::unique_ptr<moq_link> link) {
+void endpoint_core::let_go(std::unique_ptr<moq_link> link) {
+  if (!link) return;
+  forget(*link);
+  auto* c = link->connection();
+  if (c == nullptr) return;
+  c->close(moq::session_code::no_error, "done");
   auto& kept = orphans_.emplace_back(std::move(link));
   const auto self = std::prev(orphans_.end());
   kept->orphan([this, self](const quic::close_reason&) { dead_.splice(dead_.end(), orphans_, self); });

@@ -36,8 +36,9 @@ public:
   /// A link that an actor dialled: ticked with the others.
   void watch(moq_link& link);
   void forget(moq_link& link);
-  /// Keeps a link whose actor is gone until its connection has closed.
-  void adopt(std::unique_ptr<moq_link> link);
+  /// Takes a link whose owner goes away; null: nothing happens. Its connection is closed with NO_ERROR unless that has begun, and
+  /// the link lives until it has.
+  void let_go(std::unique_ptr<moq_link> link);
 
   /// From now on, of sessions that peers open; in place of an older wish.
   void wish(guest_wish wish) { wish_ = std::move(wish); }

@@ -33,14 +33,7 @@ public:
   }
 
   void on_exit() override {
-    for (auto& link : links_) {
-      if (!link) continue;
-      core_->forget(*link);
-      if (link->connection() == nullptr) continue;
-      // The connection outlives the actor for its closing handshake.
-      core_->adopt(std::move(link));
-    }
-    links_.clear(); // on the loop, like all that it touches
+    for (auto& link : links_) core_->let_go(std::move(link)); // on the loop, like all that it touches
     case_.reset();
     core_ = nullptr;
   }

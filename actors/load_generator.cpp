@@ -44,8 +44,8 @@ public:
   }
 
   void on_exit() override {
-    for (auto& p : publishers_) drop(p->link);
-    for (auto& s : subscribers_) drop(s->link);
+    for (auto& p : publishers_) core_->let_go(std::move(p->link));
+    for (auto& s : subscribers_) core_->let_go(std::move(s->link));
     publishers_.clear(); // on the loop, like all that they touch
     subscribers_.clear();
     answer_.reset();
@@ -85,16 +85,6 @@ private:
     core_->watch(*link);
     const auto dialled = link->dial(core_->quic(), plan_.address, plan_.peer, plan_.verification);
     if (!dialled) link->session().on_transport_closed(0, dialled.error().message(), loop().now());
-  }
-
-  void drop(std::unique_ptr<moq_link>& link) {
-    if (!link) return;
-    core_->forget(*link);
-    if (auto* c = link->connection()) {
-      c->close(moq::session_code::no_error, "done");
-      core_->adopt(std::move(link));
-    }
-    link.reset();
   }
 
   void publish() {

@@ -30,15 +30,8 @@ public:
   }
 
   void on_exit() override {
-    core_->forget(*link_);
     hears_->on_closed(moq::session_code::no_error, "done"); // nothing is asked of the session any more
-    if (auto* c = link_->connection()) {
-      // The connection outlives the actor for its closing handshake: it may not call a link that is gone.
-      c->close(moq::session_code::no_error, "done");
-      core_->adopt(std::move(link_));
-    } else {
-      link_.reset();
-    }
+    core_->let_go(std::move(link_));
     hears_.reset();
     core_ = nullptr; // not to be its last holder: the core joins the thread that this runs on
   }

@@ -61,14 +61,8 @@ public:
   }
 
   void on_exit() override {
-    core_->forget(*link_);
     edge_.release(this);
-    if (auto* c = link_->connection()) {
-      // The connection outlives the actor for its closing handshake: it may not call a link that is gone.
-      c->close(moq::session_code::no_error, "done");
-      core_->adopt(std::move(link_));
-    }
-    link_.reset(); // on the loop, whose tracks it may read: the last handle of an actor may go anywhere
+    core_->let_go(std::move(link_)); // on the loop, whose tracks it may read: the last handle of an actor may go anywhere
     core_ = nullptr; // not to be its last holder: the core joins the thread that this runs on
   }
 

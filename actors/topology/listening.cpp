@@ -4,6 +4,7 @@
 
 #include "actors/moq_link.hpp"
 #include "actors/topology/common.hpp"
+#include "base/file.hpp"
 #include "base/hex.hpp"
 #include "base/log.hpp"
 #include "crypto/certificate.hpp"
@@ -43,6 +44,22 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const list
   if (wishes.tls_cert.empty())
     out.keeper = spawn_certificate_keeper(sys, {.dir = wishes.state, .names = names, .current = current, .wall = on.wall}, out.running.actor, on.blocking);
   return out;
+}
+
+base::result<running_topology> behind_endpoint(caf::actor_system& sys, running_topology t, const started_endpoint& endpoint,
+  const std::filesystem::path& address_out) {
+  t.address = endpoint.where.to_string();
+  t.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
+  if (endpoint.keeper) t.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
+  t.keep.push_back(endpoint.running.core);
+  if (address_out.empty()) return t;
+  const auto line = t.address + "\n";
+  if (const auto written = base::write_file_atomic(address_out.string(), base::as_span(line), 0644); !written) {
+    const auto why = about_setting(written.error(), "--endpoint-addr-out");
+    end_topology(sys, std::move(t));
+    return base::fail(why);
+  }
+  return t;
 }
 
 } // namespace ec::actors

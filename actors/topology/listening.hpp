@@ -9,6 +9,7 @@
 #include "actors/machine.hpp"
 #include "actors/quic_endpoint.hpp"
 #include "actors/relaying.hpp"
+#include "actors/topology/topology.hpp"
 #include "base/result.hpp"
 #include "quic/address.hpp"
 
@@ -32,5 +33,10 @@ struct started_endpoint {
 
 /// Errors: config, with the setting's name; those of start_quic_endpoint.
 base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const listen_wishes& wishes, const machine& on);
+
+/// Completes a topology that is reached at this endpoint: its address, which is also written to `address_out` unless that is empty, and the
+/// endpoint as its last stage. Errors: those of writing the file; the topology has ended then.
+base::result<running_topology> behind_endpoint(caf::actor_system& sys, running_topology t, const started_endpoint& endpoint,
+  const std::filesystem::path& address_out);
 
 } // namespace ec::actors

@@ -2,7 +2,6 @@
 #include "actors/topology/common.hpp"
 #include "actors/topology/listening.hpp"
 #include "actors/topology/topology.hpp"
-#include "base/file.hpp"
 #include "base/limits.hpp"
 
 namespace ec::actors {
@@ -24,21 +23,10 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
     {.listen = config.listen, .state = state_dir(config.state_dir), .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger,
       .relays = relay_choice{relaying, observer}}, on));
   running_topology out;
-  out.address = endpoint.where.to_string();
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));
   if (!uplinks.empty()) out.stages.push_back(std::move(uplinks));
-  out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
-  if (endpoint.keeper) out.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
-  out.keep.push_back(endpoint.running.core);
-  if (!config.endpoint_addr_out.empty()) {
-    const auto line = out.address + "\n";
-    if (auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(line), 0644); !written) {
-      end_topology(sys, std::move(out));
-      return fail(about_setting(written.error(), "--endpoint-addr-out"));
-    }
-  }
-  return out;
+  return behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out);
 }
 
 } // namespace ec::actors

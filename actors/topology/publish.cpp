@@ -2,6 +2,7 @@
 #include "actors/chunker.hpp"
 #include "actors/clock_keeper.hpp"
 #include "actors/manifest_publisher.hpp"
+#include "actors/moq_link.hpp"
 #include "actors/second_source.hpp"
 #include "actors/signer.hpp"
 #include "actors/source_finder.hpp"
@@ -89,7 +90,7 @@ base::result<discovery::announcement> announcement_of(const publish_config& conf
   a.ttl_ms = static_cast<uint64_t>(config.announce_ttl.count());
   auto addresses = config.announce_address;
   if (addresses.empty()) addresses.push_back(where.authority());
-  for (const auto& address : addresses) a.transports.emplace_back(discovery::direct_transport{address, "moqt-18", where.pin.value_or(quic::spki_digest{})});
+  for (const auto& address : addresses) a.transports.emplace_back(discovery::direct_transport{address, moq_protocol, where.pin.value_or(quic::spki_digest{})});
   if (auto why = discovery::fault(a); !why.empty()) return fail(errc::config, "this cannot be announced: " + why, "--announce");
   return a;
 }
@@ -99,7 +100,7 @@ base::result<void> check_announcing(const publish_config& config) {
   EC_TRY(auto id, identity::source_stream_id("file", "x", "1", "ts-v1")); // any: it is the addresses that are in question
   for (const auto& address : config.announce_address) {
     const auto key = crypto::signing_key::from_seed({}).public_key();
-    const discovery::announcement trial{.stream_id = id, .aliases = {}, .chunks = true, .transports = {discovery::direct_transport{address, "moqt-18", {}}},
+    const discovery::announcement trial{.stream_id = id, .aliases = {}, .chunks = true, .transports = {discovery::direct_transport{address, moq_protocol, {}}},
       .source_node = "x", .signer = key, .sequence = 1, .ttl_ms = base::limits::announcement_ttl_ms_min};
     if (auto why = discovery::fault(trial); !why.empty()) return fail(errc::config, why, "--announce-address");
   }
@@ -404,17 +405,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer, on.blocking))});
   // Withdrawn when nothing new comes, before the endpoint goes.
   if (announced) out.stages.push_back({caf::actor_cast<caf::actor>(announced->to)});
-  out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
-  if (endpoint.keeper) out.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
-  out.keep.push_back(endpoint.running.core);
-  if (!config.endpoint_addr_out.empty()) {
-    const auto line = out.address + "\n";
-    if (auto written = base::write_file_atomic(config.endpoint_addr_out.string(), base::as_span(line), 0644); !written) {
-      end_topology(sys, std::move(out));
-      return fail(about_setting(written.error(), "--endpoint-addr-out"));
-    }
-  }
-  return out;
+  return behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out);
 }
 
 } // namespace

@@ -316,8 +316,10 @@ std::unique_ptr<interop_case> interop_case::make(std::string_view id, interop_st
 
 interop_case::interop_case(interop_stage& stage, std::vector<std::string_view> names, base::mono_duration limit) :
   stage_(stage), names_(std::move(names)), limit_(limit) {
-  for (size_t i = 0; i < names_.size(); ++i) parts_.push_back(std::make_shared<part>(*this, i));
+  for (size_t i = 0; i < names_.size(); ++i) parts_.push_back(std::make_unique<part>(*this, i));
 }
+
+interop_case::~interop_case() = default;
 
 upper_layer& interop_case::listens(size_t role) {
   return *parts_.at(role);

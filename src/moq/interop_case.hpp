@@ -33,7 +33,7 @@ public:
   /// Null if there is no case of this name.
   static std::unique_ptr<interop_case> make(std::string_view id, interop_stage& stage);
 
-  virtual ~interop_case() = default;
+  virtual ~interop_case();
   interop_case(const interop_case&) = delete;
   interop_case& operator=(const interop_case&) = delete;
 
@@ -83,7 +83,7 @@ private:
   interop_stage& stage_;
   std::vector<std::string_view> names_;
   base::mono_duration limit_;
-  std::vector<std::shared_ptr<part>> parts_;
+  std::vector<std::unique_ptr<part>> parts_;
   base::mono_time now_{}, until_{};
   std::optional<base::mono_time> wake_;
   std::string expected_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/byte_io.hpp"
+
 namespace ec::moq {
 namespace {
 
@@ -19,9 +21,11 @@ object load_source::take(base::mono_time now) {
   object o;
   o.group = group();
   o.id = count_ % shape_.objects_per_group;
-  std::vector<uint8_t> payload(std::max(shape_.object_bytes, load_stamp_bytes), static_cast<uint8_t>(count_));
-  const auto stamp = static_cast<uint64_t>(now.time_since_epoch().count());
-  for (size_t i = 0; i < load_stamp_bytes; ++i) payload[i] = static_cast<uint8_t>(stamp >> (8 * (load_stamp_bytes - 1 - i)));
+  const auto bytes = std::max(shape_.object_bytes, load_stamp_bytes);
+  base::byte_writer stamp(bytes);
+  stamp.u64(static_cast<uint64_t>(now.time_since_epoch().count()));
+  auto payload = stamp.take();
+  payload.resize(bytes, static_cast<uint8_t>(count_));
   o.payload = base::bytes::adopt(std::move(payload));
   ++count_;
   return o;
@@ -68,9 +72,8 @@ void load_meter::on_object(request_id, const object& o) {
   ++objects_seen_;
   newest_ = std::max(newest_, o.group);
   if (!measuring_ || o.group < settled_to_ || o.payload.size() < load_stamp_bytes) return;
-  uint64_t stamp = 0;
-  for (size_t i = 0; i < load_stamp_bytes; ++i) stamp = stamp << 8 | o.payload.data()[i];
-  const auto took = clock_().time_since_epoch().count() - static_cast<int64_t>(stamp);
+  const auto stamp = base::byte_reader(o.payload.span()).u64();
+  const auto took = clock_().time_since_epoch().count() - static_cast<int64_t>(stamp.value());
   ++figures_.objects;
   figures_.payload_bytes += o.payload.size();
   figures_.delays_us.push_back(static_cast<uint32_t>(std::clamp<int64_t>(took / 1000, 0, UINT32_MAX)));

@@ -57,10 +57,6 @@ size_t relay::tracks() const {
   return static_cast<size_t>(std::ranges::count_if(tracks_, [](const auto& w) { return w.second->t != nullptr; }));
 }
 
-size_t relay::publishers() const {
-  return static_cast<size_t>(std::ranges::count_if(peers_, [](const auto* p) { return !p->offers_.empty(); }));
-}
-
 void relay::join(relay_peer& peer) {
   peers_.push_back(&peer);
 }
@@ -298,25 +294,29 @@ void relay::tick(relayed& w) {
   }
 }
 
+/// True once nobody wanted it for long enough.
+bool relay::is_over(relayed& w) {
+  if (!w.idle) return false;
+  if (!w.idle_since) w.idle_since = now_;
+  if (is_pushed(w)) return false;
+  const auto until = *w.idle_since + config_.idle_linger;
+  if (!w.t || w.t->ended() || now_ >= until) return !needed(w);
+  wake(until);
+  return false;
+}
+
 void relay::on_tick(base::mono_time now) {
   now_ = std::max(now_, now);
   due_.reset();
   for (auto it = tracks_.begin(); it != tracks_.end();) {
     auto& w = *it->second;
     tick(w);
-    if (w.idle && !w.idle_since) w.idle_since = now_;
-    const bool linger = w.t && !w.t->ended();
-    if (w.idle && is_pushed(w)) {
+    if (!is_over(w)) {
       ++it;
-    } else if (w.idle && linger && now_ < *w.idle_since + config_.idle_linger) {
-      wake(*w.idle_since + config_.idle_linger);
-      ++it;
-    } else if (w.idle && !needed(w)) {
-      drop(w, "nobody wants it");
-      it = tracks_.erase(it);
-    } else {
-      ++it;
+      continue;
     }
+    drop(w, "nobody wants it");
+    it = tracks_.erase(it);
   }
   if (now_ >= look_at_) {
     look_at_ = now_ + age_turn;
@@ -355,6 +355,11 @@ relay_peer::~relay_peer() {
   if (std::ranges::find(home_.peers_, this) != home_.peers_.end()) home_.leave(*this);
 }
 
+relay& relay_peer::home() {
+  home_.now_ = std::max(home_.now_, session_->now());
+  return home_;
+}
+
 bool relay_peer::offers(const track_namespace& ns) const {
   return std::ranges::any_of(offers_, [&](const auto& o) { return o.second.is_prefix_of(ns); }) ||
          std::ranges::any_of(learned_, [&](const auto& o) { return o.first.is_prefix_of(ns); });
@@ -373,24 +378,22 @@ void relay_peer::on_setup(const peer_setup&) {
 }
 
 void relay_peer::on_closed(uint64_t, std::string_view) {
-  if (session_) home_.now_ = std::max(home_.now_, session_->now());
+  if (session_) home();
   if (std::ranges::find(home_.peers_, this) != home_.peers_.end()) home_.leave(*this);
 }
 
 void relay_peer::on_subscribe_ok(request_id id, const subscribe_ok& ok) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  home_.taken_ok(*this, id, ok);
+  home().taken_ok(*this, id, ok);
 }
 
 void relay_peer::on_request_error(request_id id, const request_error& e) {
-  home_.now_ = std::max(home_.now_, session_->now());
   if (const auto f = fetches_.find(id); f != fetches_.end()) {
     auto& j = *f->second;
     j.error = e;
-    return home_.finish(j, fill::state::failed);
+    return home().finish(j, fill::state::failed);
   }
   const bool malformed = e.code == request_code::malformed_track;
-  home_.lost(*this, id, malformed, malformed ? done_code::malformed_track : done_code::internal_error, e);
+  home().lost(*this, id, malformed, malformed ? done_code::malformed_track : done_code::internal_error, e);
 }
 
 void relay_peer::on_subgroup_begin(request_id id, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) {
@@ -398,19 +401,16 @@ void relay_peer::on_subgroup_begin(request_id id, uint64_t group, uint64_t subgr
 }
 
 void relay_peer::on_object(request_id id, const object& o) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  if (fetches_.contains(id)) return home_.filled(*this, id, o);
-  home_.object_came(*this, id, o);
+  if (fetches_.contains(id)) return home().filled(*this, id, o);
+  home().object_came(*this, id, o);
 }
 
 void relay_peer::on_subgroup_end(request_id id, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  home_.ended(*this, id, group, subgroup, reset);
+  home().ended(*this, id, group, subgroup, reset);
 }
 
 void relay_peer::on_publish_done(request_id id, uint64_t status, std::string_view reason, uint64_t) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  home_.lost(*this, id, is_final(status), status, {.code = request_code::internal_error, .retry_after_ms = {}, .reason = std::string(reason), .to = {}});
+  home().lost(*this, id, is_final(status), status, {.code = request_code::internal_error, .retry_after_ms = {}, .reason = std::string(reason), .to = {}});
 }
 
 void relay_peer::on_fetch_gap(request_id id, location, bool unknown) {
@@ -418,25 +418,21 @@ void relay_peer::on_fetch_gap(request_id id, location, bool unknown) {
 }
 
 void relay_peer::on_fetch_end(request_id id, std::optional<uint64_t> reset) {
-  home_.now_ = std::max(home_.now_, session_->now());
   const auto f = fetches_.find(id);
   if (f == fetches_.end()) return;
-  home_.finish(*f->second, reset || f->second->doubt ? fill::state::unknown : fill::state::whole);
+  home().finish(*f->second, reset || f->second->doubt ? fill::state::unknown : fill::state::whole);
 }
 
 void relay_peer::on_namespace(request_id, const track_namespace& suffix, bool active) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  home_.learned(*this, suffix, active); // the prefix is empty
+  home().learned(*this, suffix, active); // the prefix is empty
 }
 
 std::optional<request_error> relay_peer::on_publish_namespace(request_id id, const track_namespace& ns) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  return home_.offered(*this, id, ns);
+  return home().offered(*this, id, ns);
 }
 
 void relay_peer::on_publish_namespace_done(request_id id, const track_namespace&) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  home_.withdrawn(*this, id);
+  home().withdrawn(*this, id);
 }
 
 } // namespace ec::moq

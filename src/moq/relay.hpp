@@ -91,8 +91,7 @@ public:
   /// When on_tick must be called at the latest.
   std::optional<base::mono_time> deadline() const { return due_; }
   const relay_counters& counters() const { return counters_; }
-  size_t tracks() const;    ///< that are relayed now
-  size_t publishers() const; ///< peers that offer something
+  size_t tracks() const; ///< that are relayed now
 
   // track_finder
   std::optional<request_error> wanted(const full_track_name& name, base::mono_time now) override;
@@ -119,6 +118,7 @@ private:
   void drop(relayed& w, std::string_view reason);
   void wake(base::mono_time at);
   void tick(relayed& w);
+  bool is_over(relayed& w);
   void keep_within_bounds();
 
   std::optional<request_error> establish(relayed& w, taken& u, const track_properties& properties, std::optional<location> largest);
@@ -185,6 +185,8 @@ public:
 
 private:
   friend class relay;
+  /// At the time of its session.
+  relay& home();
   /// True if a namespace that it offers is a prefix of `ns`.
   bool offers(const track_namespace& ns) const;
 

@@ -20,11 +20,9 @@ const cached_group::subgroup_state* known_subgroup(const track& t, uint64_t grou
 void relay::begun(relay_peer& peer, request_id id, uint64_t group, uint64_t subgroup, stream_facts facts) {
   const auto at = peer.subscriptions_.find(id);
   if (at == peer.subscriptions_.end()) return;
-  auto& u = *at->second->of(peer, id);
-  auto& p = u.subgroups[{group, subgroup}];
+  auto& p = at->second->of(peer, id)->of(group, subgroup);
   p.facts = facts;
   p.open = true;
-  if (u.subgroups.size() > base::limits::relay_streams_tracked_max) u.subgroups.erase(u.subgroups.begin());
 }
 
 void relay::object_came(relay_peer& peer, request_id id, const object& o) {
@@ -34,7 +32,7 @@ void relay::object_came(relay_peer& peer, request_id id, const object& o) {
   auto& u = *w.of(peer, id);
   const bool ahead = !u.newest || o.group > *u.newest;
   if (ahead) u.newest = o.group;
-  auto& p = u.subgroups[{o.group, o.subgroup}];
+  auto& p = u.of(o.group, o.subgroup);
   const auto before = std::exchange(p.last, o.id);
   const auto facts = p.facts;
   const auto* known = known_subgroup(*w.t, o.group, o.subgroup);
@@ -69,7 +67,7 @@ void relay::ended(relay_peer& peer, request_id id, uint64_t group, uint64_t subg
   const auto at = peer.subscriptions_.find(id);
   if (at == peer.subscriptions_.end() || !at->second->t) return;
   auto& w = *at->second;
-  auto& p = w.of(peer, id)->subgroups[{group, subgroup}];
+  auto& p = w.of(peer, id)->of(group, subgroup);
   p.open = false;
   const auto* known = known_subgroup(*w.t, group, subgroup);
   if (!known || known->ended) return;

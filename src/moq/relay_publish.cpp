@@ -49,8 +49,7 @@ bool relay::is_pushed(const relayed& w) {
 }
 
 publish_answer relay_peer::on_publish(request_id id, const publish& m) {
-  home_.now_ = std::max(home_.now_, session_->now());
-  return home_.published(*this, id, m);
+  return home().published(*this, id, m);
 }
 
 } // namespace ec::moq

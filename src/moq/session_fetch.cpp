@@ -16,9 +16,7 @@ void session::impl::serve_fetch(uint64_t stream, const moq::fetch& m) {
   track* t = nullptr;
   std::shared_ptr<const void> interest;
   if (m.type == moq::fetch::kind::standalone) {
-    if (!m.track.ns.fields.empty() && (m.track.ns.fields[0] == "." || m.track.ns.fields[0] == ".session")) {
-      return refuse(stream, request_code::does_not_exist, "the namespace is reserved");
-    }
+    if (is_reserved(m.track.ns)) return refuse(stream, request_code::does_not_exist, "the namespace is reserved");
     std::optional<request_error> no;
     interest = store_ ? store_->want(m.track, now_, no) : nullptr;
     t = store_ ? store_->find(m.track) : nullptr;

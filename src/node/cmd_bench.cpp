@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdio>
-#include <thread>
 
 #include "actors/load_generator.hpp"
 #include "actors/topology/common.hpp"
@@ -9,6 +8,7 @@
 #include "node/command.hpp"
 #include "node/commands.hpp"
 #include "node/process_usage.hpp"
+#include "node/relay_client.hpp"
 
 namespace ec::node {
 namespace {
@@ -119,11 +119,11 @@ int cmd_bench(const std::vector<std::string>& args) {
     return code;
   };
   if (const auto good = check(options); !good) return refuse(good.error(), exit_usage);
-  const auto peers = actors::peers_of({options.relay}, 1, "--relay");
-  if (!peers) return refuse(peers.error(), exit_usage);
+  const auto relay = relay_of(options.relay, options.tls_disable_verify);
+  if (!relay) return refuse(relay.error(), exit_usage);
   actors::load_plan plan;
-  plan.address = peers.value().front().address;
-  plan.verification = options.tls_disable_verify ? quic::client_verification::insecure() : peers.value().front().verification;
+  plan.address = relay.value().address;
+  plan.verification = relay.value().verification;
   plan.shape = {options.object_bytes, options.rate, options.group_objects};
   plan.publishers = options.publishers;
   plan.subscribers = options.subscribers;
@@ -134,18 +134,9 @@ int cmd_bench(const std::vector<std::string>& args) {
   if (!found) return refuse(found.error(), exit_failed);
   plan.peer = found.value().front();
 
-  caf::actor_system_config config;
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", size_t{1});
-  config.set("logger.verbosity", caf::atom("quiet"));
-  caf::actor_system sys{config};
   actors::quic_endpoint_config endpoint_config;
-  endpoint_config.implementation = "ec-node/" EC_VERSION;
-  endpoint_config.linger = std::chrono::milliseconds(200);
   endpoint_config.quic.connections_max = sessions_max * 2;
   endpoint_config.quic.connections_per_address_max = sessions_max * 2;
-  auto endpoint = actors::start_quic_endpoint(sys, std::move(endpoint_config));
-  if (!endpoint) return refuse(endpoint.error(), exit_failed);
   std::optional<relay_cost> cost;
   if (options.relay_pid) cost.emplace();
   const auto look = [&cost, pid = options.relay_pid](actors::load_step step) {
@@ -153,15 +144,12 @@ int cmd_bench(const std::vector<std::string>& args) {
     if (const auto now = usage_of(*pid); now) (step == actors::load_step::begin ? cost->begin : cost->end) = now.value();
   };
   actors::load_report report;
-  {
-    caf::scoped_actor self{sys};
-    self->request(actors::spawn_load_generator(sys, endpoint.value(), std::move(plan), look), caf::infinite, actors::start_atom::value)
+  const auto ran = as_client(std::move(endpoint_config), [&](caf::scoped_actor& self, const actors::running_endpoint& endpoint) {
+    auto& sys = self->system();
+    self->request(actors::spawn_load_generator(sys, endpoint, std::move(plan), look), caf::infinite, actors::start_atom::value)
       .receive([&](const actors::load_report& r) { report = r; }, [&](const caf::error& e) { report.fault = sys.render(e); });
-    self->monitor(endpoint.value().actor);
-    self->send(endpoint.value().actor, actors::stop_atom::value);
-    self->receive([](const caf::down_msg&) {});
-    endpoint.value().actor = nullptr;
-  }
+  });
+  if (!ran) return refuse(ran.error(), exit_failed);
   if (!report.fault.empty()) {
     print_error(help.name, options.relay + ": " + printable(report.fault));
     return exit_failed;

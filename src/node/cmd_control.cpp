@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "actors/moq_link.hpp"
 #include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
 #include "actors/topology/listening.hpp"
@@ -59,7 +60,7 @@ base::result<discovery::announcement> announcement_of(const control_options& o, 
     if (!where) return fail(actors::about_setting(where.error(), "--endpoint"));
     if (where.value().by == quic::endpoint_address::scheme::https) return fail(errc::config, text + ": a node itself is moqt://; what is at https:// goes by --relay", "--endpoint");
     if (!where.value().pin) return fail(errc::config, text + ": without '#spki=' nobody could know it again", "--endpoint");
-    a.transports.emplace_back(discovery::direct_transport{where.value().authority(), "moqt-18", *where.value().pin});
+    a.transports.emplace_back(discovery::direct_transport{where.value().authority(), actors::moq_protocol, *where.value().pin});
   }
   if (!o.relay.empty()) {
     auto tracks = o.relay_track;

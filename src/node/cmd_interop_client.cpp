@@ -2,13 +2,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <thread>
 
 #include "actors/interop_client.hpp"
-#include "actors/topology/common.hpp"
 #include "base/clock.hpp"
 #include "node/command.hpp"
 #include "node/commands.hpp"
+#include "node/relay_client.hpp"
 
 namespace ec::node {
 namespace {
@@ -56,25 +55,19 @@ void print_point(size_t n, std::string_view id, const moq::interop_outcome& how,
 }
 
 /// Plays the cases one after the other; the number of those that failed.
-base::result<size_t> play(caf::actor_system& sys, const actors::interop_dial& dial, const std::vector<std::string_view>& ids) {
-  actors::quic_endpoint_config config;
-  config.implementation = "ec-node/" EC_VERSION;
-  config.linger = std::chrono::milliseconds(200);
-  EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(config)));
-  caf::scoped_actor self{sys};
+base::result<size_t> play(const actors::interop_dial& dial, const std::vector<std::string_view>& ids) {
   size_t failed = 0;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const auto begun = base::mono_now();
-    moq::interop_outcome how;
-    self->request(actors::spawn_interop_client(sys, endpoint, dial, std::string(ids[i])), caf::infinite, actors::start_atom::value)
-      .receive([&](const moq::interop_outcome& o) { how = o; }, [&](const caf::error& e) { how = {false, "an end of the case", sys.render(e)}; });
-    if (!how.passed) ++failed;
-    print_point(i + 1, ids[i], how, std::chrono::duration_cast<std::chrono::milliseconds>(base::mono_now() - begun));
-  }
-  self->monitor(endpoint.actor);
-  self->send(endpoint.actor, actors::stop_atom::value);
-  self->receive([](const caf::down_msg&) {});
-  endpoint.actor = nullptr;
+  EC_TRYV(as_client({}, [&](caf::scoped_actor& self, const actors::running_endpoint& endpoint) {
+    auto& sys = self->system();
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const auto begun = base::mono_now();
+      moq::interop_outcome how;
+      self->request(actors::spawn_interop_client(sys, endpoint, dial, std::string(ids[i])), caf::infinite, actors::start_atom::value)
+        .receive([&](const moq::interop_outcome& o) { how = o; }, [&](const caf::error& e) { how = {false, "an end of the case", sys.render(e)}; });
+      if (!how.passed) ++failed;
+      print_point(i + 1, ids[i], how, std::chrono::duration_cast<std::chrono::milliseconds>(base::mono_now() - begun));
+    }
+  }));
   return failed;
 }
 
@@ -112,13 +105,12 @@ int cmd_interop_client(const std::vector<std::string>& args) {
     }
     ids = {*std::ranges::find(ids, *options.test)};
   }
-  const auto peers = actors::peers_of({options.relay}, 1, "--relay");
-  if (!peers) {
-    print_error(help.name, peers.error().message());
+  const auto relay = relay_of(options.relay, options.tls_disable_verify);
+  if (!relay) {
+    print_error(help.name, relay.error().message());
     return exit_usage;
   }
-  actors::interop_dial dial{peers.value().front().address, {}, peers.value().front().verification};
-  if (options.tls_disable_verify) dial.verification = quic::client_verification::insecure();
+  actors::interop_dial dial{relay.value().address, {}, relay.value().verification};
 
   std::printf("TAP version 14\n# ec-node %s\n# Relay: %s\n# Draft: draft-18\n1..%zu\n", EC_VERSION, printable(options.relay).c_str(), ids.size());
   std::fflush(stdout);
@@ -128,11 +120,7 @@ int cmd_interop_client(const std::vector<std::string>& args) {
     return exit_not_verified;
   }
   dial.peer = found.value().front();
-  caf::actor_system_config config;
-  config.set("scheduler.max-threads", size_t{1});
-  config.set("logger.verbosity", caf::atom("quiet"));
-  caf::actor_system sys{config};
-  const auto failed = play(sys, dial, ids);
+  const auto failed = play(dial, ids);
   if (!failed) {
     std::printf("Bail out! %s\n", printable(failed.error().message()).c_str());
     return exit_failed;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,13 @@ struct relay::taken {
     bool open = true;
   };
   std::map<std::pair<uint64_t, uint64_t>, progress> subgroups;
+
+  /// What this publisher gave of a subgroup. Over a bound the oldest one is forgotten.
+  progress& of(uint64_t group, uint64_t subgroup) {
+    const auto [at, is_new] = subgroups.try_emplace({group, subgroup});
+    if (is_new && subgroups.size() > base::limits::relay_streams_tracked_max) subgroups.erase(at == subgroups.begin() ? std::next(at) : subgroups.begin());
+    return at->second;
+  }
 };
 
 /// A track that somebody wants, or that is still taken.

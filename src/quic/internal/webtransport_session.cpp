@@ -74,10 +74,9 @@ bool webtransport_session::send_datagram(base::bytes data) {
 
 size_t webtransport_session::datagram_bytes_max() const {
   if (state_ != state::open) return 0;
-  base::byte_writer prefix;
-  prefix.quic_varint(*session_ / 4);
+  const auto prefix = base::quic_varint_size(*session_ / 4);
   const auto room = below_->datagram_bytes_max();
-  return room > prefix.size() ? room - prefix.size() : 0;
+  return room > prefix ? room - prefix : 0;
 }
 
 void webtransport_session::set_keep_alive(base::mono_duration quiet) {

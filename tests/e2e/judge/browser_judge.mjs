@@ -5,11 +5,10 @@
 // Serves DIR on loopback, plays its index.m3u8 and demands: `seconds` of media (default: all of it, at most 20) go by
 // without a stall of the player, pictures and sound are decoded, no error of hls.js or of the element. Prints one JSON
 // object; exit code 0, 1, or 77 if Chromium or the packages are missing.
-import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { load, packageFolder, skip } from './installed.mjs';
+import { packageFolder, withBrowser } from './installed.mjs';
 
 const NAME = 'browser_judge';
 const given = process.argv.slice(2);
@@ -21,10 +20,7 @@ const seconds = option('--seconds', 0);
 const rate = option('--rate', 1);
 const timeout = option('--timeout', 60);
 const dir = resolve(given[0] ?? '.');
-const puppeteer = load(NAME, 'puppeteer-core');
 const player = readFileSync(join(packageFolder(NAME, 'hls.js'), 'dist/hls.min.js'));
-const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-if (!browserPath) skip(NAME, 'Chromium (apt install chromium)');
 
 const page = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><video muted playsinline></video>
 <script src="/hls.js"></script>
@@ -57,34 +53,28 @@ const server = createServer((request, response) => {
 await new Promise(done => server.listen(0, '127.0.0.1', done));
 
 const report = { dir, problems: [] };
-const profile = mkdtempSync(join(tmpdir(), 'ec-judge-'));
-let browser;
 try {
-  browser = await puppeteer.launch({
-    executablePath: browserPath,
-    userDataDir: profile,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
+  await withBrowser(NAME, ['--disable-quic', '--autoplay-policy=no-user-gesture-required'], async browser => {
+    const tab = await browser.newPage();
+    await tab.goto(`http://127.0.0.1:${server.address().port}/`);
+    try {
+      await tab.waitForFunction((wanted) => {
+        const { seen } = window;
+        const enough = wanted || Math.min(20, seen.length - 0.5);
+        return seen.ended || (seen.length > 0 && document.querySelector('video').currentTime >= enough) ||
+          seen.errors.some(text => text.startsWith('fatal') || text.startsWith('element'));
+      }, { timeout: timeout * 1000, polling: 100 }, seconds);
+    } catch (why) {
+      report.problems.push(`did not get there in ${timeout} s: ${why.message}`);
+    }
+    Object.assign(report, await tab.evaluate(() => {
+      const video = document.querySelector('video');
+      const quality = video.getVideoPlaybackQuality();
+      return { played_s: video.currentTime, listed_s: window.seen.length, width: video.videoWidth, height: video.videoHeight,
+        video_frames: quality.totalVideoFrames, dropped_frames: quality.droppedVideoFrames,
+        audio_bytes: video.webkitAudioDecodedByteCount, stalls: window.seen.stalls, errors: window.seen.errors };
+    }));
   });
-  const tab = await browser.newPage();
-  await tab.goto(`http://127.0.0.1:${server.address().port}/`);
-  try {
-    await tab.waitForFunction((wanted) => {
-      const { seen } = window;
-      const enough = wanted || Math.min(20, seen.length - 0.5);
-      return seen.ended || (seen.length > 0 && document.querySelector('video').currentTime >= enough) ||
-        seen.errors.some(text => text.startsWith('fatal') || text.startsWith('element'));
-    }, { timeout: timeout * 1000, polling: 100 }, seconds);
-  } catch (why) {
-    report.problems.push(`did not get there in ${timeout} s: ${why.message}`);
-  }
-  Object.assign(report, await tab.evaluate(() => {
-    const video = document.querySelector('video');
-    const quality = video.getVideoPlaybackQuality();
-    return { played_s: video.currentTime, listed_s: window.seen.length, width: video.videoWidth, height: video.videoHeight,
-      video_frames: quality.totalVideoFrames, dropped_frames: quality.droppedVideoFrames,
-      audio_bytes: video.webkitAudioDecodedByteCount, stalls: window.seen.stalls, errors: window.seen.errors };
-  }));
   for (const error of report.errors) {
     // A broadcast sends pictures ahead of their sound, up to the decoder's buffer of a second: where it is tuned in to, the sound that
     // comes first belongs to earlier pictures, and a player goes to the first moment that has both. No fault.
@@ -97,10 +87,8 @@ try {
 } catch (why) {
   report.problems.push(String(why.message ?? why));
 } finally {
-  await browser?.close();
   server.closeAllConnections();
   server.close();
-  rmSync(profile, { recursive: true, force: true });
 }
 console.log(JSON.stringify(report, null, 1));
 process.exit(report.problems.length === 0 ? 0 : 1);

@@ -4,28 +4,15 @@
 //
 // Prints one JSON object: what the page saw of a session that the endpoint ends, of one that the page ends, of one with a protocol that nobody
 // speaks, and of one with another certificate's digest. Exit code 77 if Chromium or the packages are missing.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { load, skip } from './installed.mjs';
+import { withBrowser } from './installed.mjs';
 
 const NAME = 'web_session';
 const [url, digest] = process.argv.slice(2);
-const puppeteer = load(NAME, 'puppeteer-core');
-const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-if (!browserPath) skip(NAME, 'Chromium (apt install chromium)');
 
 const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><meta charset="utf-8">'));
 await new Promise(done => server.listen(0, '127.0.0.1', done));
-const profile = mkdtempSync(join(tmpdir(), 'ec-judge-'));
-let browser;
-try {
-  browser = await puppeteer.launch({
-    executablePath: browserPath,
-    userDataDir: profile,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+await withBrowser(NAME, [], async browser => {
   const tab = await browser.newPage();
   await tab.goto(`http://127.0.0.1:${server.address().port}/`);
   const seen = await tab.evaluate(async (where, hex) => {
@@ -70,8 +57,4 @@ try {
     return { ...out, ended: { code: out.ended.closeCode, reason: out.ended.reason }, closed: { code: out.closed.closeCode, reason: out.closed.reason } };
   }, url, digest);
   console.log(JSON.stringify({ browser: await browser.version(), ...seen }));
-} finally {
-  if (browser) await browser.close();
-  server.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+}).finally(() => server.close());

@@ -62,21 +62,9 @@ struct judged final : moq::interop_stage {
       moved = false;
       for (size_t i = 0; i < wires.size(); ++i) { // a case may open another one meanwhile
         auto& w = *wires[i].second;
-        moved |= carry(w.here, *w.server) || carry(w.there, *w.client);
+        moved |= carry(w.here, *w.server, now) || carry(w.there, *w.client, now);
       }
     }
-  }
-  bool carry(test::moq_end& from, moq::session& to) {
-    bool moved = false;
-    while (!from.queue.empty()) {
-      auto e = std::move(from.queue.front());
-      from.queue.pop_front();
-      moved = true;
-      if (e.what == test::moq_end::event::kind::data) to.on_stream_data(e.stream, e.data, e.fin, now);
-      else if (e.what == test::moq_end::event::kind::reset) to.on_stream_reset(e.stream, e.code, now);
-      else to.on_stop_sending(e.stream, e.code, now);
-    }
-    return moved;
   }
   /// "passed", or what was expected and what came.
   std::string run() {

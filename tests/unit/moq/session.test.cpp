@@ -2,47 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/support/moq_link.hpp"
+#include "tests/support/track_link.hpp"
 
 using namespace ec;
 using namespace ec::test;
 using moq::subscription_filter;
 using std::chrono::milliseconds;
-
-namespace {
-
-struct fixture : moq_link {
-  moq::track* t = nullptr;
-  explicit fixture(moq::track_config config = {}, moq::session_config client_config = {}, moq::session_config server_config = {}) :
-    moq_link(std::move(client_config), std::move(server_config)) {
-    t = server_tracks.add(track_name("chunks"), std::move(config), now).value();
-    start();
-  }
-  void put(uint64_t group, uint64_t id, uint64_t subgroup = 0) {
-    REQUIRE(server_tracks.append(*t, test_object(group, id, subgroup), now).has_value());
-  }
-  /// Groups `from` to `to` with two objects each, all ended but the last if `open`.
-  void groups(uint64_t from, uint64_t to, bool open = false) {
-    for (uint64_t g = from; g <= to; ++g) {
-      put(g, 0);
-      put(g, 1);
-      if (!open || g < to) server_tracks.end_group(*t, g, now);
-    }
-  }
-  moq::request_id subscribe(moq::subscribe_options o = {}) {
-    const auto id = client->subscribe(track_name("chunks"), o);
-    pump();
-    return id;
-  }
-};
-
-moq::subscribe_options filtered(subscription_filter::kind type, moq::location start = {}, uint64_t end = 0) {
-  moq::subscribe_options o;
-  o.filter = {type, start, end};
-  return o;
-}
-
-} // namespace
 
 TEST_CASE("SETUP carries path, authority and implementation to the server, and none of the first two back") {
   moq_link link({.path = "/live?x=1", .authority = "host:4443"});
@@ -75,7 +40,7 @@ TEST_CASE("a server that does not like the path closes with its code") {
 TEST_CASE("a subscription gets every group on a stream of its own, whatever the arrivals look like") {
   for (const size_t split : {0, 1, 2, 3, 7, 64}) {
     CAPTURE(split);
-    fixture f;
+    track_link f;
     f.split = split;
     f.subscribe();
     f.groups(5, 6);
@@ -87,7 +52,7 @@ TEST_CASE("a subscription gets every group on a stream of its own, whatever the 
 }
 
 TEST_CASE("payloads go down without being copied") {
-  fixture f;
+  track_link f;
   f.subscribe();
   const auto o = test_object(1, 0);
   REQUIRE(f.server_tracks.append(*f.t, o, f.now).has_value());
@@ -97,7 +62,7 @@ TEST_CASE("payloads go down without being copied") {
 }
 
 TEST_CASE("filters decide where a subscription starts and ends") {
-  fixture f;
+  track_link f;
   f.groups(1, 2, true); // largest is 2/1, group 2 is open
   SUBCASE("no filter: everything from now on") {
     f.subscribe();
@@ -150,7 +115,7 @@ TEST_CASE("filters decide where a subscription starts and ends") {
 }
 
 TEST_CASE("a subscription to what is not there fails at once, or waits if told to") {
-  fixture f;
+  track_link f;
   f.client->subscribe(track_name("nothing"), {});
   f.pump();
   CHECK(f.client_says.take() == "error 0 16");
@@ -172,14 +137,14 @@ TEST_CASE("a subscription to what is not there fails at once, or waits if told t
 }
 
 TEST_CASE("a second subscription to a track is refused") {
-  fixture f;
+  track_link f;
   f.subscribe();
   f.subscribe();
   CHECK(f.client_says.all() == "subscribed 0; error 2 25");
 }
 
 TEST_CASE("a late joiner gets the open group whole by a joining fetch") {
-  fixture f;
+  track_link f;
   f.groups(1, 3, true);
   const auto sub = f.subscribe(filtered(subscription_filter::kind::largest_object));
   const auto fetch = f.client->joining_fetch_relative(sub, 1, {});
@@ -193,7 +158,7 @@ TEST_CASE("a late joiner gets the open group whole by a joining fetch") {
 }
 
 TEST_CASE("fetches: ranges, orders, ends") {
-  fixture f;
+  track_link f;
   f.groups(1, 4);
   moq::fetch_options down;
   down.order = moq::group_order::descending;
@@ -258,7 +223,7 @@ TEST_CASE("fetches: ranges, orders, ends") {
 TEST_CASE("what the cache let go is an unknown range of a fetch, in both orders") {
   moq::track_config small;
   small.cache_groups_max = 2;
-  fixture f(small);
+  track_link f(small);
   f.groups(1, 4);
   f.client->fetch(track_name("chunks"), {1, 0}, {3, 0}, {});
   f.pump();
@@ -269,7 +234,7 @@ TEST_CASE("what the cache let go is an unknown range of a fetch, in both orders"
 }
 
 TEST_CASE("a long fetch waits for the queue below and goes on by the deadline") {
-  fixture f;
+  track_link f;
   for (uint64_t i = 0; i < 40; ++i) {
     auto o = test_object(1, i);
     o.payload = base::bytes::adopt(std::vector<uint8_t>(100'000, static_cast<uint8_t>(i)));
@@ -288,7 +253,7 @@ TEST_CASE("a long fetch waits for the queue below and goes on by the deadline") 
 }
 
 TEST_CASE("a group that is reset is reset for the subscriber, with the code") {
-  fixture f;
+  track_link f;
   f.subscribe();
   f.put(1, 0);
   f.pump();
@@ -300,7 +265,7 @@ TEST_CASE("a group that is reset is reset for the subscriber, with the code") {
 }
 
 TEST_CASE("a track's end is told after its last stream") {
-  fixture f;
+  track_link f;
   f.subscribe();
   f.groups(1, 1);
   f.server_tracks.end_track(*f.t, moq::done_code::track_ended, "over", f.now);
@@ -314,7 +279,7 @@ TEST_CASE("a track's end is told after its last stream") {
 }
 
 TEST_CASE("PUBLISH_DONE waits for streams that come late") {
-  fixture f;
+  track_link f;
   f.subscribe();
   f.server_end.hold_data = true;
   f.groups(1, 1);
@@ -327,7 +292,7 @@ TEST_CASE("PUBLISH_DONE waits for streams that come late") {
 }
 
 TEST_CASE("an unsubscribed track sends nothing more and its streams are reset") {
-  fixture f;
+  track_link f;
   const auto id = f.subscribe();
   f.put(1, 0);
   f.pump();
@@ -347,7 +312,7 @@ TEST_CASE("an unsubscribed track sends nothing more and its streams are reset") 
 }
 
 TEST_CASE("a subscriber may leave from within a callback") {
-  fixture f;
+  track_link f;
   f.client_says.unsubscribe_at_first_object = true;
   f.subscribe();
   f.groups(1, 2);
@@ -357,7 +322,7 @@ TEST_CASE("a subscriber may leave from within a callback") {
 }
 
 TEST_CASE("REQUEST_UPDATE pauses, resumes, narrows") {
-  fixture f;
+  track_link f;
   const auto id = f.subscribe();
   f.put(1, 0);
   f.pump();
@@ -385,7 +350,7 @@ TEST_CASE("REQUEST_UPDATE pauses, resumes, narrows") {
 }
 
 TEST_CASE("an update that cannot be done ends the subscription") {
-  fixture f;
+  track_link f;
   f.groups(1, 3);
   const auto id = f.subscribe();
   f.client->update(id, {.filter = subscription_filter{subscription_filter::kind::absolute_range, {0, 0}, 1}, .priority = {}, .forward = {}});
@@ -395,7 +360,7 @@ TEST_CASE("an update that cannot be done ends the subscription") {
 }
 
 TEST_CASE("namespaces are discovered, and go") {
-  fixture f;
+  track_link f;
   const auto id = f.client->subscribe_namespace({{"ec"}});
   f.pump();
   CHECK(f.client_says.take() == "ok 0; namespace 0 test up");
@@ -417,7 +382,7 @@ TEST_CASE("namespaces are discovered, and go") {
 }
 
 TEST_CASE("an offered namespace is accepted, withdrawn, revoked, refused") {
-  fixture f;
+  track_link f;
   const auto id = f.client->publish_namespace({{"mine"}});
   f.pump();
   CHECK(f.server_says.take() == "offered 0 mine");
@@ -437,288 +402,11 @@ TEST_CASE("an offered namespace is accepted, withdrawn, revoked, refused") {
 }
 
 TEST_CASE("the server may subscribe to what the client offers") {
-  fixture f;
+  track_link f;
   auto* t = f.client_tracks.add(track_name("up"), {}, f.now).value();
   f.server->subscribe(track_name("up"), {});
   f.pump();
   REQUIRE(f.client_tracks.append(*t, test_object(1, 0), f.now).has_value());
   f.pump();
   CHECK(f.server_says.all() == "subscribed 1; object 1 1/0");
-}
-
-TEST_CASE("GOAWAY: no new requests, and the session ends in time") {
-  fixture f;
-  f.subscribe();
-  f.server->goaway("moqt://elsewhere/", 3000);
-  f.pump();
-  CHECK(f.client_says.take() == "subscribed 0; goaway moqt://elsewhere/ 3000");
-  f.client->subscribe(track_name("other"), {});
-  CHECK(f.client->deadline() == f.now);
-  f.client->on_tick(f.now);
-  CHECK(f.client_says.take() == "error 2 6");
-  f.put(1, 0);
-  f.pump();
-  CHECK(f.client_says.take() == "object 0 1/0");
-  f.wait(milliseconds(3000));
-  CHECK(f.server_says.has("closed 16"));
-  CHECK(f.client_says.has("closed 16"));
-}
-
-TEST_CASE("a slow subscriber loses its oldest groups whole, is told so, and memory stays bounded") {
-  moq::session_config server_config;
-  server_config.subscription_unsent_bytes_max = 1000;
-  fixture f({}, {}, server_config);
-  f.subscribe();
-  f.server_end.hold_data = true;
-  for (uint64_t g = 1; g <= 20; ++g) {
-    auto o = test_object(g, 0);
-    o.payload = base::bytes::adopt(std::vector<uint8_t>(300));
-    REQUIRE(f.server_tracks.append(*f.t, o, f.now).has_value());
-    f.server_tracks.end_group(*f.t, g, f.now);
-    size_t queued = 0;
-    for (const auto& e : f.server_end.queue) queued += e.data.size();
-    CHECK(queued <= 1000);
-  }
-  CHECK(f.server->counters().groups_too_far_behind == 17);
-  f.server_end.hold_data = false;
-  f.pump();
-  CHECK(f.client_says.objects[0].size() == 3);
-  CHECK(f.client_says.has("object 0 20/0"));
-}
-
-TEST_CASE("streams that cannot be opened wait for credit, the oldest group first, and lose groups over the bound") {
-  moq::session_config server_config;
-  server_config.subscription_unsent_bytes_max = 1000;
-  fixture f({}, {}, server_config);
-  f.subscribe();
-  f.server_end.uni_credit = 0;
-  f.groups(1, 2);
-  f.pump();
-  CHECK(f.client_says.take() == "subscribed 0");
-  f.server_end.uni_credit = 1;
-  f.server->on_streams_available(f.now);
-  f.pump();
-  CHECK(f.client_says.take() == "object 0 1/0; object 0 1/1; end 0 1 whole");
-  f.groups(3, 30);
-  f.server_end.uni_credit = 100;
-  f.server->on_streams_available(f.now);
-  f.pump();
-  CHECK(f.server->counters().groups_too_far_behind > 15);
-  CHECK(f.client_says.has("object 0 30/1"));
-  CHECK_FALSE(f.client_says.has("object 0 3/0"));
-}
-
-TEST_CASE("requests wait for stream credit") {
-  fixture f;
-  f.client_end.bidi_credit = 0;
-  f.subscribe();
-  CHECK(f.client_says.all() == "");
-  f.client_end.bidi_credit = 1;
-  f.client->on_streams_available(f.now);
-  f.pump();
-  CHECK(f.client_says.all() == "subscribed 0");
-}
-
-TEST_CASE("delivery timeouts reset what is late") {
-  SUBCASE("of an object") {
-    moq::track_config c;
-    c.object_delivery_timeout_ms = 500;
-    fixture f(c);
-    f.subscribe();
-    f.server_end.hold_data = true;
-    f.put(1, 0);
-    REQUIRE(f.server->deadline());
-    CHECK(*f.server->deadline() == f.now + milliseconds(500));
-    f.wait(milliseconds(499));
-    CHECK(f.server->counters().groups_delivery_timeout == 0);
-    f.wait(milliseconds(1));
-    CHECK(f.server->counters().groups_delivery_timeout == 1);
-    CHECK(f.server_end.resets.back().second == moq::reset_code::delivery_timeout);
-  }
-  SUBCASE("of a subgroup, the subscriber's limit being the shorter") {
-    moq::track_config c;
-    c.subgroup_delivery_timeout_ms = 5000;
-    fixture f(c);
-    moq::subscribe_options o;
-    o.subgroup_delivery_timeout_ms = 200;
-    f.subscribe(o);
-    f.server_end.hold_data = true;
-    f.groups(1, 1);
-    f.wait(milliseconds(200));
-    CHECK(f.server->counters().groups_delivery_timeout == 1);
-  }
-}
-
-TEST_CASE("priorities order streams: subscriber, publisher, group order, subgroup") {
-  using moq::urgency;
-  using enum moq::group_order;
-  CHECK(urgency(1, 255, ascending, 5, 900, 9) < urgency(2, 0, ascending, 5, 0, 0));
-  CHECK(urgency(1, 3, ascending, 5, 900, 9) < urgency(1, 4, ascending, 5, 0, 0));
-  CHECK(urgency(1, 3, ascending, 5, 6, 9) < urgency(1, 3, ascending, 5, 7, 0));
-  CHECK(urgency(1, 3, descending, 5, 7, 9) < urgency(1, 3, descending, 5, 6, 0));
-  CHECK(urgency(1, 3, descending, 5, 4, 0) > urgency(1, 3, descending, 5, 5, 0));
-  CHECK(urgency(1, 3, ascending, 5, 4, 0) < urgency(1, 3, ascending, 5, 5, 0));
-  CHECK(urgency(1, 3, ascending, 5, 5, 1) < urgency(1, 3, ascending, 5, 5, 2));
-  CHECK(urgency(0, 0, ascending, 0, ~uint64_t{0}, ~uint64_t{0}) < urgency(0, 1, ascending, 0, 0, 0));
-  CHECK(urgency(0, 0, ascending, ~uint64_t{0}, 0, 0) > moq::urgency_request);
-
-  fixture f;
-  const auto id = f.subscribe();
-  f.groups(1, 2, true);
-  CHECK(f.server_end.priorities[3] == moq::urgency_control);
-  CHECK(f.server_end.priorities[7] < f.server_end.priorities[11]);
-  const auto before = f.server_end.priorities[11];
-  f.client->update(id, {.filter = {}, .priority = 1, .forward = {}});
-  f.pump();
-  CHECK(f.server_end.priorities[11] < before);
-}
-
-TEST_CASE("several subgroups, properties, priorities and end markers arrive as published") {
-  moq::track_config c;
-  c.single_subgroup = false;
-  c.object_properties = true;
-  c.priority = 10;
-  fixture f(c);
-  f.split = 1;
-  f.subscribe();
-  auto o = test_object(1, 0, 0);
-  o.priority = 10;
-  o.properties = base::bytes::adopt({0x10, 0x05});
-  REQUIRE(f.server_tracks.append(*f.t, o, f.now).has_value());
-  o = test_object(1, 1, 7);
-  o.priority = 20;
-  REQUIRE(f.server_tracks.append(*f.t, o, f.now).has_value());
-  f.server_tracks.end_subgroup(*f.t, 1, 7, f.now);
-  o = {};
-  o.group = 1;
-  o.id = 2;
-  o.priority = 10;
-  o.status = moq::object_status::end_of_group;
-  REQUIRE(f.server_tracks.append(*f.t, o, f.now).has_value());
-  f.server_tracks.end_group(*f.t, 1, f.now);
-  f.pump();
-  CHECK(f.client_says.all() == "subscribed 0; object 0 1/0; object 0 1/1 subgroup=7; end 0 1 subgroup=7; object 0 1/2 status=3; end 0 1");
-  const auto& got = f.client_says.objects[0];
-  CHECK(base::to_hex(got[0].properties) == "1005");
-  CHECK(got[0].priority == 10);
-  CHECK(got[1].priority == 20);
-}
-
-TEST_CASE("towards moq-lite peers LARGEST_OBJECT is left out") {
-  moq::session_config c;
-  c.implementation = "moq-lite-rs";
-  fixture f({}, c);
-  f.groups(1, 2);
-  f.subscribe();
-  CHECK(f.client_says.all() == "subscribed 0");
-}
-
-TEST_CASE("streams that come before SETUP or before their alias wait") {
-  fixture f;
-  SUBCASE("an alias") {
-    const auto id = f.client->subscribe(track_name("chunks"), {});
-    f.move(f.client_end, *f.server);
-    f.groups(1, 1);
-    // The data streams overtake the answer.
-    std::deque<moq_end::event> answer;
-    for (auto e = f.server_end.queue.begin(); e != f.server_end.queue.end();) {
-      if (e->stream & 2) {
-        ++e;
-      } else {
-        answer.push_back(*e);
-        e = f.server_end.queue.erase(e);
-      }
-    }
-    f.pump();
-    CHECK(f.client_says.all() == "");
-    f.server_end.queue = answer;
-    f.pump();
-    CHECK(id == 0);
-    CHECK(f.client_says.all() == "subscribed 0; object 0 1/0; object 0 1/1; end 0 1 whole");
-  }
-  SUBCASE("SETUP") {
-    moq_link late;
-    auto* t = late.server_tracks.add(track_name("chunks"), {}, late.now).value();
-    REQUIRE(late.server_tracks.append(*t, test_object(1, 0), late.now).has_value());
-    late.client->on_connected(late.now);
-    late.client->subscribe(track_name("chunks"), {});
-    late.server->on_connected(late.now);
-    std::swap(late.client_end.queue[0], late.client_end.queue[1]);
-    late.pump();
-    CHECK(late.client_says.has("subscribed 0 largest=1/0"));
-  }
-}
-
-TEST_CASE("a peer that sends no SETUP, or answers no request, does not hold us for ever") {
-  moq_link silent;
-  silent.client->on_connected(silent.now);
-  REQUIRE(silent.client->deadline());
-  CHECK(*silent.client->deadline() == silent.now + std::chrono::seconds(10));
-  silent.client->on_tick(silent.now + std::chrono::seconds(10));
-  CHECK(silent.client_says.has("closed 17"));
-  fixture f;
-  f.client->subscribe(track_name("chunks"), {});
-  f.client_end.queue.clear();
-  REQUIRE(f.client->deadline());
-  f.client->on_tick(*f.client->deadline());
-  f.wait(std::chrono::seconds(30));
-  CHECK(f.client_says.has("error 0 2"));
-}
-
-TEST_CASE("requests over the limits are refused, not the session") {
-  moq::session_config server_config;
-  server_config.requests_max = 4;
-  fixture f({}, {}, server_config);
-  for (int i = 0; i < 6; ++i) f.client->publish_namespace({{"n" + std::to_string(i)}});
-  f.pump();
-  CHECK(f.client_says.all() == "ok 0; ok 2; ok 4; ok 6; error 8 9; error 10 9");
-  fixture churn;
-  for (int i = 0; i < 1010; ++i) {
-    const auto id = churn.client->subscribe(track_name("chunks"), {});
-    churn.pump();
-    churn.client->unsubscribe(id);
-    churn.pump();
-  }
-  CHECK(churn.server->counters().requests_refused_load == 10);
-  churn.now += std::chrono::seconds(1);
-  churn.client_says.log.clear();
-  churn.subscribe();
-  CHECK(churn.client_says.all().starts_with("subscribed"));
-}
-
-TEST_CASE("session and store may go in either order") {
-  {
-    fixture f;
-    f.subscribe();
-    f.client->fetch(track_name("chunks"), {0, 0}, {1, 0}, {});
-    f.pump();
-    f.server.reset();
-    CHECK(f.t->observers() == 0);
-  }
-  moq_end end;
-  moq_recorder says;
-  auto store = std::make_unique<moq::track_store>();
-  moq::session s({}, end, says, store.get());
-  store.reset();
-  s.on_connected({});
-}
-
-TEST_CASE("a request in a session that was quiet for long has its whole time for the answer") {
-  moq_link f;
-  f.start();
-  f.now += std::chrono::minutes(2);
-  f.server_tracks.add(track_name("t"), {}, f.now).value();
-  f.client->subscribe(track_name("t"), {});
-  REQUIRE(f.client->deadline().has_value());
-  f.client->on_tick(f.now);
-  f.pump();
-  CHECK(f.client_says.take() == "subscribed 0");
-  f.now += std::chrono::minutes(2);
-  f.client->subscribe(track_name("never answered"), {});
-  f.client_end.queue.clear();
-  f.wait(std::chrono::seconds(29));
-  CHECK(f.client_says.take().empty());
-  f.wait(std::chrono::seconds(2));
-  f.wait(std::chrono::seconds(30));
-  CHECK(f.client_says.take() == "error 2 2");
 }

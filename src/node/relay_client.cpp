@@ -1,0 +1,34 @@
+#include "node/relay_client.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/topology/common.hpp"
+
+namespace ec::node {
+
+base::result<actors::session_peer> relay_of(const std::string& url, bool any_certificate) {
+  EC_TRY(auto peers, actors::peers_of({url}, 1, "--relay"));
+  auto& relay = peers.front();
+  if (any_certificate) relay.verification = quic::client_verification::insecure();
+  return std::move(relay);
+}
+
+base::result<void> as_client(actors::quic_endpoint_config config, const std::function<void(caf::scoped_actor&, const actors::running_endpoint&)>& work) {
+  caf::actor_system_config settings;
+  settings.set("scheduler.policy", caf::atom("sharing"));
+  settings.set("scheduler.max-threads", size_t{1});
+  settings.set("logger.verbosity", caf::atom("quiet"));
+  caf::actor_system sys{settings};
+  config.implementation = "ec-node/" EC_VERSION;
+  config.linger = std::chrono::milliseconds(200);
+  EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(config)));
+  caf::scoped_actor self{sys};
+  work(self, endpoint);
+  self->monitor(endpoint.actor);
+  self->send(endpoint.actor, actors::stop_atom::value);
+  self->receive([](const caf::down_msg&) {});
+  endpoint.actor = nullptr;
+  return base::ok();
+}
+
+} // namespace ec::node
