@@ -1,7 +1,15 @@
 // An end that waits for what was said last.
+#include <algorithm>
+
 #include "quic/internal/connection.hpp"
 
 namespace ec::quic::internal {
+namespace {
+
+/// A browser reads when its page has time to: three probe time-outs of a short path are sooner over.
+constexpr std::chrono::seconds wait_min{1};
+
+} // namespace
 
 void connection_impl::close_after(uint64_t id, uint64_t app_code, std::string_view reason) {
   if (state_ != state::open) return close(app_code, reason);
@@ -11,9 +19,10 @@ void connection_impl::close_after(uint64_t id, uint64_t app_code, std::string_vi
 
 bool connection_impl::last_words_said(base::mono_time now) {
   if (!last_words_) return false;
-  if (!last_words_->until) last_words_->until = now + close_period();
+  if (!last_words_->until) last_words_->until = now + std::max<base::mono_duration>(close_period(), wait_min);
   const auto* s = find(last_words_->stream);
-  const bool heard = !s || s->closed || s->reset_sent || s->stopped || (s->out.unsent() == 0 && s->out.unacked() == 0);
+  // An acknowledgement comes from the peer's QUIC; that whoever uses it read the words too, only its own end of the stream says.
+  const bool heard = !s || s->closed || s->reset_sent || s->stopped || s->reset_received;
   if (!heard && now < *last_words_->until) return false;
   const auto words = *std::exchange(last_words_, std::nullopt);
   close(words.code, words.text);

@@ -162,6 +162,25 @@ TEST_CASE("an end may wait for what was written last, but not for a peer that is
   REQUIRE(id);
   const auto words = pattern(300'000);
   CHECK(p.mine.c->write(*id, words, true) == quic::write_result::queued);
+  SUBCASE("the peer ends its side too") {
+    const auto both = p.mine.c->open_bidi();
+    REQUIRE(p.mine.c->write(*both, base::bytes::copy("over"), true) == quic::write_result::queued);
+    p.mine.c->close_after(*both, 5, "done");
+    REQUIRE(p.net.run([&] { return theirs.fins[*both]; }));
+    const auto heard = p.net.now;
+    CHECK_FALSE(p.net.run([&] { return p.mine.closed.has_value(); }, std::chrono::milliseconds(500))); // the words are acknowledged, and perhaps not read
+    REQUIRE(theirs.c->write(*both, {}, true) == quic::write_result::queued);
+    REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
+    CHECK(p.net.now - heard < std::chrono::milliseconds(900));
+  }
+  SUBCASE("the peer never ends its side") {
+    const auto both = p.mine.c->open_bidi();
+    REQUIRE(p.mine.c->write(*both, base::bytes::copy("over"), true) == quic::write_result::queued);
+    p.mine.c->close_after(*both, 5, "done");
+    const auto before = p.net.now;
+    REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
+    CHECK(p.net.now - before < std::chrono::seconds(2));
+  }
   SUBCASE("the peer listens") {
     p.mine.c->close_after(*id, 5, "done");
     REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
