@@ -1,11 +1,13 @@
 #pragma once
 
 #include <list>
+#include <map>
 #include <memory>
 
 #include "actors/machine.hpp"
 #include "actors/moq_link.hpp"
 #include "actors/net_loop.hpp"
+#include "actors/quic_endpoint.hpp"
 #include "actors/relaying.hpp"
 #include "actors/session_events.hpp"
 #include "moq/relay.hpp"
@@ -30,6 +32,9 @@ public:
   moq::relay* relay() { return relay_.get(); }
   const std::string& implementation() const { return implementation_; }
   size_t served() const { return served_.size(); }
+  /// Of the sessions with one relay that this node dials; made at the first call, and stays.
+  uplink_status& uplink(const std::string& relay) { return uplinks_[relay]; }
+  const std::map<std::string, uplink_status>& uplinks() const { return uplinks_; }
   /// Bytes that peers have not taken yet, over all sessions.
   size_t unsent() const;
 
@@ -106,6 +111,7 @@ private:
   std::list<std::unique_ptr<quic::webtransport>> webs_; ///< below served_
   std::list<std::unique_ptr<quic::webtransport>> gone_webs_; ///< destroyed at the end of the turn
   std::vector<moq_link*> dialled_;
+  std::map<std::string, uplink_status> uplinks_;
   std::list<std::unique_ptr<moq_link>> orphans_;
   std::list<std::unique_ptr<moq_link>> dead_; ///< destroyed at the end of the turn
   std::unique_ptr<quic::endpoint> quic_;

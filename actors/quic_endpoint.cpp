@@ -21,7 +21,7 @@ public:
         return edge_credit{};
       },
       [this](status_atom) {
-        return endpoint_status{core_->quic().counters(), core_->served()};
+        return endpoint_status{core_->quic().counters(), core_->served(), core_->uplinks()};
       },
       [this](const identity_change& change) {
         if (const auto done = core_->quic().set_identity(change.identity); !done)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -12,10 +13,21 @@
 
 namespace ec::actors {
 
+/// What became of the sessions that a node dialled to one relay, since its start.
+struct uplink_status {
+  bool up = false;
+  uint64_t dials = 0;
+  uint64_t sessions = 0; ///< that were set up
+  uint64_t offered = 0;  ///< offers that the relay took
+  uint64_t refused = 0;  ///< offers that it refused
+  std::string fault;     ///< the last; empty once a session is up
+};
+
 /// What an endpoint did since its start.
 struct endpoint_status {
   quic::endpoint_counters quic;
   size_t sessions = 0; ///< that peers opened
+  std::map<std::string, uplink_status> uplinks; ///< by the relay's host:port
 };
 
 /// From now on new handshakes use this certificate.

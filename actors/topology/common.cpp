@@ -1,5 +1,6 @@
 #include "actors/topology/common.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/file.hpp"
@@ -30,17 +31,43 @@ std::filesystem::path state_dir(const std::filesystem::path& configured) {
   return "ec-node-state";
 }
 
-base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>& addresses, size_t count_max, const std::string& setting) {
+quic::client_verification verification_of(const quic::endpoint_address& address, const tls_wishes& wishes) {
+  if (address.pin) return quic::client_verification::pinned(*address.pin);
+  if (wishes.insecure) return quic::client_verification::insecure();
+  return wishes.ca.empty() ? quic::client_verification{} : quic::client_verification::ca(wishes.ca.string());
+}
+
+base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>& addresses, size_t count_max, const std::string& setting, const tls_wishes& wishes) {
   if (addresses.size() > count_max) return base::fail(base::errc::config, "at most " + std::to_string(count_max) + " may be given", setting);
+  if (!wishes.ca.empty())
+    if (const auto ca = base::input_file::open(wishes.ca.string()); !ca) return base::fail(about_setting(ca.error(), "--tls-ca"));
   std::vector<session_peer> out;
   for (const auto& text : addresses) {
     const auto address = quic::endpoint_address::parse(text);
     if (!address) return base::fail(about_setting(address.error(), setting));
     auto& peer = out.emplace_back();
     peer.address = address.value();
-    if (peer.address.pin) peer.verification = quic::client_verification::pinned(*peer.address.pin);
+    peer.verification = verification_of(peer.address, wishes);
   }
   return out;
+}
+
+base::result<void> connect_elsewhere(std::vector<session_peer>& peers, const std::vector<std::string>& places, const std::string& setting) {
+  using base::errc, base::fail;
+  for (const auto& text : places) {
+    const auto equals = text.find('=');
+    const auto where = quic::endpoint_address::parse(equals == text.npos ? text : text.substr(equals + 1));
+    if (!where) return fail(about_setting(where.error(), setting));
+    if (const auto& w = where.value(); w.pin || !w.path.empty() || text.find("://") != text.npos)
+      return fail(errc::config, "expected HOST:PORT or NAME:PORT=HOST:PORT, found '" + text + "'", setting);
+    if (equals == text.npos && peers.size() != 1)
+      return fail(errc::config, std::to_string(peers.size()) + " relays are given: say of which one, NAME:PORT=" + text, setting);
+    const auto peer = equals == text.npos ? peers.begin() : std::ranges::find(peers, text.substr(0, equals), [](const session_peer& p) { return p.address.authority(); });
+    if (peer == peers.end()) return fail(errc::config, "no relay is called " + text.substr(0, equals), setting);
+    if (peer->at) return fail(errc::config, peer->address.authority() + " has two places", setting);
+    peer->at = dial_place{where.value().host, where.value().port};
+  }
+  return base::ok();
 }
 
 base::result<manifest::trust_set> named_trust(const std::vector<std::string>& keys, const std::string& setting, const std::filesystem::path& file,

@@ -24,9 +24,22 @@ base::result<std::vector<uint8_t>> read_network_secret(const std::filesystem::pa
 /// Where this user's node keeps its state: `configured`, else $STATE_DIRECTORY, $XDG_STATE_HOME/ec-node or ~/.local/state/ec-node.
 std::filesystem::path state_dir(const std::filesystem::path& configured);
 
-/// Peers by their addresses: known by their pins, else by a certificate authority of the system. Errors (config) name `setting`: more than
-/// `count_max`, or no address.
-base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>& addresses, size_t count_max, const std::string& setting);
+/// How peers that no pin names are known.
+struct tls_wishes {
+  bool insecure = false;      ///< any certificate
+  std::filesystem::path ca{}; ///< PEM; empty: the system's certificate authorities
+};
+
+/// A peer with a pin is known by that, else as `wishes` say.
+quic::client_verification verification_of(const quic::endpoint_address& address, const tls_wishes& wishes);
+
+/// Peers by their addresses. Errors (config) name `setting`: more than `count_max`, or no address; --tls-ca if it cannot be read.
+base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>& addresses, size_t count_max, const std::string& setting,
+                                                 const tls_wishes& wishes = {});
+
+/// Has peers be dialled elsewhere than at the names by which they are known: "HOST:PORT" of the only peer, or "NAME:PORT=HOST:PORT" of the one
+/// with this authority. Errors (config) name `setting`: no address, no such peer, a second place for one.
+[[nodiscard]] base::result<void> connect_elsewhere(std::vector<session_peer>& peers, const std::vector<std::string>& places, const std::string& setting);
 
 /// The keys that an operator trusts for a stream, one by one under `setting` and in a trust file; none if he names none. Errors (config)
 /// say which, and that a file has none for this stream.

@@ -38,6 +38,10 @@ struct publish_config {
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
   std::filesystem::path tls_key;
   std::filesystem::path endpoint_addr_out;      ///< the full address is written here
+  std::vector<std::string> relay;               ///< relays that are dialled, and offered what this node publishes
+  std::vector<std::string> connect_to;          ///< where relays are reached, if not at their names: "host:port" of the only one, or "name:port=host:port"
+  bool tls_insecure = false;                    ///< of relays without a pin: any certificate
+  std::filesystem::path tls_ca;                 ///< of relays without a pin; empty: the system's certificate authorities
   bool announce = false;                        ///< tells directories that this node has the stream
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::filesystem::path directory_token_file;   ///< what they want of who posts

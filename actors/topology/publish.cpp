@@ -1,8 +1,10 @@
 #include "actors/chunk_publisher.hpp"
 #include "actors/chunker.hpp"
 #include "actors/clock_keeper.hpp"
+#include "actors/endpoint_reporter.hpp"
 #include "actors/manifest_publisher.hpp"
 #include "actors/moq_link.hpp"
+#include "actors/relay_uplink.hpp"
 #include "actors/second_source.hpp"
 #include "actors/signer.hpp"
 #include "actors/source_finder.hpp"
@@ -14,6 +16,7 @@
 #include "actors/topology/topology.hpp"
 #include "actors/tuner_reader.hpp"
 
+#include <algorithm>
 #include <system_error>
 
 #include "base/file.hpp"
@@ -49,6 +52,7 @@ struct publish_plan {
   std::optional<crypto::verifying_key> signer; ///< unset: nothing is signed
   std::vector<manifest::key_statement> statements; ///< about keys, genuine
   std::vector<session_peer> second_sources;
+  std::vector<session_peer> relays;
   found_use found = found_use::ignore;
   manifest::trust_set counts; ///< whose count of chunks is taken
   tuner::source_kind source = tuner::source_kind::file;
@@ -79,9 +83,22 @@ void tell_naming(const publish_plan& plan, const observer_actor& observer) {
   if (observer) caf::anon_send(observer, report{"stream-named", {{"stream_id", plan.stream_id}, {"rule", n.rule}, {"reason", n.reason}, {"aliases", std::move(aliases)}}});
 }
 
+/// How others reach what this node offers at a relay; nothing if they could not know the relay. A secret in its path's query stays here.
+std::optional<discovery::relay_transport> by_relay(const session_peer& relay, const publish_config& config, const std::string& stream_id) {
+  if (!relay.address.pin && config.tls_insecure) return std::nullopt;
+  auto address = relay.address;
+  address.pin.reset();
+  address.path = address.path.substr(0, address.path.find('?'));
+  discovery::relay_transport out{address.to_string(), stream_id, {}, relay.address.pin};
+  if (config.publish_chunks) out.tracks.emplace_back("chunks");
+  if (config.publish_manifests) out.tracks.emplace_back("manifests");
+  return out;
+}
+
 /// What this node announces of its stream, but for sequence and times.
-base::result<discovery::announcement> announcement_of(const publish_config& config, const identity::stream_names& names,
+base::result<discovery::announcement> announcement_of(const publish_plan& plan, const identity::stream_names& names,
   const quic::endpoint_address& where, const crypto::verifying_key& node) {
+  const auto& config = plan.config;
   discovery::announcement a{.stream_id = names.id(), .aliases = {}, .transports = {}, .source_node = node_name(node), .signer = node, .sequence = 1};
   for (const auto& alias : names.aliases()) a.aliases.emplace_back(alias.key());
   std::ranges::sort(a.aliases);
@@ -91,6 +108,10 @@ base::result<discovery::announcement> announcement_of(const publish_config& conf
   auto addresses = config.announce_address;
   if (addresses.empty()) addresses.push_back(where.authority());
   for (const auto& address : addresses) a.transports.emplace_back(discovery::direct_transport{address, moq_protocol, where.pin.value_or(quic::spki_digest{})});
+  for (const auto& relay : plan.relays) {
+    if (auto way = by_relay(relay, config, names.id().text())) a.transports.emplace_back(*std::move(way));
+    else base::log::warn("publisher", "relay-not-announced", {{"relay", relay.address.authority()}, {"reason", "any certificate is taken for it here: give its #spki="}});
+  }
   if (auto why = discovery::fault(a); !why.empty()) return fail(errc::config, "this cannot be announced: " + why, "--announce");
   return a;
 }
@@ -104,11 +125,26 @@ base::result<void> check_announcing(const publish_config& config) {
       .source_node = "x", .signer = key, .sequence = 1, .ttl_ms = base::limits::announcement_ttl_ms_min};
     if (auto why = discovery::fault(trial); !why.empty()) return fail(errc::config, why, "--announce-address");
   }
-  if (config.announce_address.size() > base::limits::announcement_transports_max)
-    return fail(errc::config, "at most " + std::to_string(base::limits::announcement_transports_max) + " may be given", "--announce-address");
+  if (std::max<size_t>(config.announce_address.size(), 1) + config.relay.size() > base::limits::announcement_transports_max)
+    return fail(errc::config, "at most " + std::to_string(base::limits::announcement_transports_max) + " may be given, with the relays",
+      config.relay.empty() ? "--announce-address" : "--relay");
   if (const auto peers = gossip_peers(config.gossip); !peers) return fail(peers.error());
   if (const auto dht = dht_choice(wishes_of(config).dht); !dht) return fail(dht.error());
   return base::ok();
+}
+
+/// The relays that are dialled.
+base::result<std::vector<session_peer>> relays_of(const publish_config& config) {
+  if (config.relay.empty()) {
+    const auto given = !config.connect_to.empty() ? "--connect-to" : config.tls_insecure ? "--tls-insecure" : !config.tls_ca.empty() ? "--tls-ca" : "";
+    if (*given != 0) return fail(errc::config, "no relay is dialled: give --relay too", given);
+  }
+  EC_TRY(auto relays, peers_of(config.relay, base::limits::relay_peers_max, "--relay", {config.tls_insecure, config.tls_ca}));
+  for (auto r = relays.begin(); r != relays.end(); ++r)
+    if (std::any_of(relays.begin(), r, [&](const session_peer& other) { return other.address.authority() == r->address.authority(); }))
+      return fail(errc::config, r->address.authority() + " is given twice", "--relay");
+  EC_TRYV(connect_elsewhere(relays, config.connect_to, "--connect-to"));
+  return relays;
 }
 
 base::result<publish_plan> plan_of(const publish_config& config, const machine& on) {
@@ -125,6 +161,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   }
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
+  EC_TRY(plan.relays, relays_of(config));
   if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())
@@ -232,6 +269,8 @@ private:
   void say(const identity::stream_id& id, const std::vector<identity::stream_id>& names) const {
     auto a = *what;
     a.stream_id = id;
+    for (auto& t : a.transports)
+      if (auto* relay = std::get_if<discovery::relay_transport>(&t)) relay->broadcast = id.text();
     a.aliases.clear();
     for (const auto& n : names)
       if (n != id && a.aliases.size() < base::limits::announcement_aliases_max) a.aliases.emplace_back(n.key());
@@ -240,6 +279,9 @@ private:
     else caf::anon_send(to, own_stream{std::make_shared<const discovery::announcement>(std::move(a))});
   }
 };
+
+/// Namespaces of streams, and nothing else of this node, are offered to relays.
+const moq::track_namespace streams_offered{{"ec", "stream"}};
 
 /// How long the first chunk of a live stream waits for the count of those who are trusted.
 constexpr std::chrono::milliseconds clock_wait{2500};
@@ -255,6 +297,7 @@ source_finder_config found_sources_of(const publish_plan& plan, const running_en
   out.except.self = announced.what->signer;
   for (const auto& t : announced.what->transports)
     if (const auto* own = std::get_if<discovery::direct_transport>(&t)) out.except.pins.push_back(own->spki);
+  for (const auto& relay : plan.relays) out.except.addresses.push_back(relay.address.authority()); // it would give back what it has from here
   for (const auto& named : plan.second_sources) {
     out.except.addresses.push_back(named.address.authority());
     if (named.address.pin) out.except.pins.push_back(*named.address.pin);
@@ -353,7 +396,7 @@ base::result<announced_stream> announce(caf::actor_system& sys, const publish_pl
   const started_endpoint& endpoint, const observer_actor& observer) {
   auto key = node_key(state);
   if (!key) return fail(about_setting(key.error(), "--state-dir"));
-  EC_TRY(auto own, announcement_of(plan.config, *plan.names, endpoint.where, key.value()->public_key()));
+  EC_TRY(auto own, announcement_of(plan, *plan.names, endpoint.where, key.value()->public_key()));
   auto wishes = wishes_of(plan.config);
   wishes.directory_token_file = plan.config.directory_token_file;
   wishes.ttl = plan.config.announce_ttl;
@@ -405,6 +448,12 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(pipeline), observer, on.blocking))});
   // Withdrawn when nothing new comes, before the endpoint goes.
   if (announced) out.stages.push_back({caf::actor_cast<caf::actor>(announced->to)});
+  // Relays take the rest of it, and the ends of its tracks.
+  if (!plan.relays.empty()) {
+    out.stages.emplace_back();
+    for (const auto& relay : plan.relays) out.stages.back().push_back(spawn_publisher_uplink(sys, relay, on, endpoint.running, streams_offered, config.linger, observer));
+    out.stages.push_back({caf::actor_cast<caf::actor>(spawn_endpoint_reporter(sys, endpoint.running.actor, std::chrono::milliseconds{0}, observer))});
+  }
   return behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out);
 }
 

@@ -45,10 +45,8 @@ struct subscribe_plan {
 /// Discovered sources that are dialled at a time.
 constexpr uint32_t discovered_max = 16;
 
-quic::client_verification verification_of(const quic::endpoint_address& address, const subscribe_config& config) {
-  if (address.pin) return quic::client_verification::pinned(*address.pin);
-  if (config.tls_insecure) return quic::client_verification::insecure();
-  return config.tls_ca.empty() ? quic::client_verification{} : quic::client_verification::ca(config.tls_ca.string());
+tls_wishes tls_of(const subscribe_config& config) {
+  return {config.tls_insecure, config.tls_ca};
 }
 
 base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, const std::string& setting) {
@@ -59,7 +57,7 @@ base::result<peer_plan*> peer_of(subscribe_plan& plan, const std::string& text, 
   auto& made = plan.peers.emplace_back();
   made.address = address.value();
   made.wanted = {.manifests = false, .objects = false, .address = made.address.authority()};
-  made.verification = verification_of(made.address, plan.config);
+  made.verification = verification_of(made.address, tls_of(plan.config));
   return &made;
 }
 
@@ -240,7 +238,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     if (discovery) {
       source_finder_config finder{.stream_id = plan.stream_id, .policy = plan.policy, .first = static_cast<uint32_t>(plan.peers.size()), .places = discovered_max, .link = {}};
       finder.link = [plan, endpoint, sink, observer](caf::actor_system& on_sys, uint32_t id, const quic::endpoint_address& address) {
-        return spawn_session_link(on_sys, id, {address, verification_of(address, plan.config)}, plan.on, endpoint, sink, observer);
+        return spawn_session_link(on_sys, id, {address, verification_of(address, tls_of(plan.config))}, plan.on, endpoint, sink, observer);
       };
       out.push_back(caf::actor_cast<caf::actor>(spawn_source_finder(s, std::move(finder), *discovery, observer)));
     }

@@ -14,6 +14,7 @@ int cmd_publish(const std::vector<std::string>& args) {
     "--publish-manifests, signed manifests over Media over QUIC.",
     {"ec-node moq-publish --input http://192.0.2.7:5004/auto/v5.1 --publish-manifests --key leader.key --publish-chunks=false",
       "ec-node moq-publish --input http://192.0.2.7:5004/auto/v5.1 --listen 0.0.0.0:4444",
+      "ec-node moq-publish --input http://192.0.2.7:5004/auto/v5.1 --publish-manifests --key leader.key --relay moqt://relay.example:4443#spki=...",
       "ec-node moq-publish --input capture.ts --publish-manifests --key leader.key --duration 60"}};
   actors::publish_config config;
   const auto line = read_line(args, help, publish_settings(), config);

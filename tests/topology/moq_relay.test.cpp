@@ -30,3 +30,123 @@ TEST_CASE("through two relays a subscriber gets the leader's chunks, and verifie
   CHECK(root->log().count("track-up") > 0);
   CHECK(bench.verify().ok());
 }
+
+namespace {
+
+actors::relay_node_config relay_config(const test::topology_bench& bench, const std::string& listen = "127.0.0.1:0") {
+  actors::relay_node_config c;
+  c.listen = listen;
+  c.state_dir = bench.dir / "relay-state";
+  return c;
+}
+
+std::unique_ptr<test::running_node> start_relay(test::topology_bench& bench, const actors::relay_node_config& c) {
+  return std::make_unique<test::running_node>(bench.sys, [&](actors::observer_actor o) { return actors::moq_relay(bench.sys, c, o); });
+}
+
+/// "127.0.0.1:4443" of "moqt://127.0.0.1:4443#spki=...".
+std::string authority_of(const std::string& address) {
+  const auto at = address.find("//") + 2;
+  return address.substr(at, address.find('#') - at);
+}
+
+} // namespace
+
+TEST_CASE("a leader that dials a relay is shown verified to who knows the relay alone, also after a restart of the relay") {
+  test::topology_bench bench;
+  auto relay = start_relay(bench, relay_config(bench));
+  const auto where = relay->address();
+  auto publishing = bench.publish("leader");
+  publishing.relay = {where};
+  const auto leader = bench.leader(publishing);
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered"), leader->log().text());
+  auto wanted = bench.subscribe(*leader, *leader);
+  wanted.remote = {where};
+  const auto subscriber = bench.subscriber(wanted);
+  REQUIRE_MESSAGE(subscriber->log().wait("segment", 2), subscriber->log().text());
+
+  relay->stop();
+  REQUIRE_MESSAGE(relay->ended(), relay->log().text());
+  REQUIRE_MESSAGE(leader->log().wait("uplink-down"), leader->log().text());
+  relay.reset();
+  const auto shown = subscriber->log().count("segment");
+  relay = start_relay(bench, relay_config(bench, authority_of(where)));
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered", 2), leader->log().text());
+  REQUIRE_MESSAGE(subscriber->log().wait("segment", shown + 2), subscriber->log().text());
+
+  subscriber->stop();
+  REQUIRE_MESSAGE(subscriber->ended(), subscriber->log().text());
+  CHECK(subscriber->log().count("rejected") == 0);
+  const auto found = bench.verify();
+  CHECK(found.ok());
+  CHECK(found.verified == found.listed);
+  leader->stop();
+  REQUIRE_MESSAGE(leader->ended(), leader->log().text());
+  const auto totals = leader->log().all("uplink-totals");
+  REQUIRE(totals.size() == 1);
+  CHECK(test::text_of(totals[0], "relay") == authority_of(where));
+  CHECK(test::int_of(totals[0], "sessions") == 2);
+  CHECK(test::int_of(totals[0], "offered") == 2);
+}
+
+TEST_CASE("a relay that is reached elsewhere than at its name is checked for its name") {
+  test::topology_bench bench;
+  const auto relay = start_relay(bench, relay_config(bench));
+  const auto pin = relay->address().substr(relay->address().find('#'));
+  auto publishing = bench.publish("leader");
+  publishing.relay = {"https://relay.example:4443/tv" + pin};
+  publishing.connect_to = {authority_of(relay->address())};
+  const auto leader = bench.leader(publishing);
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered"), leader->log().text());
+  CHECK(test::text_of(leader->log().all("uplink-up")[0], "relay") == "relay.example:4443");
+
+  // The relay's own certificate is for localhost and the machine's name: no authority vouches for it, and none for that name.
+  auto strict = bench.publish("strict");
+  strict.relay = {"moqt://relay.example:4443"};
+  strict.connect_to = {"relay.example:4443=" + authority_of(relay->address())};
+  const auto refused = bench.leader(strict);
+  REQUIRE_MESSAGE(refused->log().wait("branch-down"), refused->log().text());
+  CHECK(refused->log().count("uplink-up") == 0);
+}
+
+TEST_CASE("settings of relays that cannot work are named before anything runs") {
+  test::topology_bench bench;
+  const auto fault = [&](auto change) {
+    auto c = bench.publish("leader");
+    change(c);
+    const auto made = actors::leader(bench.sys, c, {}, bench.on);
+    REQUIRE_FALSE(made.has_value());
+    return made.error().message();
+  };
+  const auto says = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  CHECK(says(fault([](auto& c) { c.relay = {"relay.example"}; }), "--relay"));
+  CHECK(says(fault([](auto& c) { c.relay = {"a.example:1", "moqt://a.example:1/x"}; }), "a.example:1 is given twice"));
+  CHECK(says(fault([](auto& c) { c.connect_to = {"127.0.0.1:1"}; }), "give --relay too"));
+  CHECK(says(fault([](auto& c) { c.tls_insecure = true; }), "give --relay too"));
+  CHECK(says(fault([](auto& c) { c.relay = {"a.example:1"}; c.tls_ca = "/nowhere.pem"; }), "--tls-ca"));
+  CHECK(says(fault([](auto& c) { c.relay = {"a.example:1", "b.example:1"}; c.connect_to = {"127.0.0.1:1"}; }), "say of which one"));
+  CHECK(says(fault([](auto& c) { c.relay = {"a.example:1"}; c.connect_to = {"b.example:1=127.0.0.1:1"}; }), "no relay is called b.example:1"));
+  CHECK(says(fault([](auto& c) { c.relay = {"a.example:1"}; c.connect_to = {"127.0.0.1:1", "127.0.0.1:2"}; }), "two places"));
+  CHECK(says(fault([](auto& c) { c.relay = {"a.example:1"}; c.connect_to = {"moqt://127.0.0.1:1"}; }), "expected HOST:PORT"));
+  CHECK(says(fault([](auto& c) { c.announce = true; c.relay.assign(8, "a.example:1"); }), "at most 8"));
+}
+
+TEST_CASE("a node announces the relays that it is on, without what their paths keep secret") {
+  test::topology_bench bench;
+  const auto relay = start_relay(bench, relay_config(bench));
+  const auto at = relay->address().substr(0, relay->address().find('#'));
+  const auto pin = relay->address().substr(relay->address().find('#'));
+  auto first = bench.publish("first");
+  first.announce = true;
+  first.relay = {at + "/tv?jwt=secret" + pin};
+  const auto leader = bench.leader(first);
+  auto second = bench.publish("second");
+  second.announce = true;
+  second.gossip = {leader->address()};
+  const auto listener = bench.relay(second);
+  REQUIRE_MESSAGE(listener->log().wait("source-found"), listener->log().text());
+  const auto found = listener->log().all("source-found")[0];
+  const auto text = base::json::dump(found.fields);
+  CHECK_MESSAGE(text.find(at + "/tv" + pin) != text.npos, text);
+  CHECK_MESSAGE(text.find("secret") == text.npos, text);
+}
