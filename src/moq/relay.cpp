@@ -299,6 +299,7 @@ bool relay::is_over(relayed& w) {
   if (!w.idle) return false;
   if (!w.idle_since) w.idle_since = now_;
   if (is_pushed(w)) return false;
+  if (w.orphan) return !needed(w); // nobody sees a seam, and what is held could only contradict who publishes it next
   const auto until = *w.idle_since + config_.idle_linger;
   if (!w.t || w.t->ended() || now_ >= until) return !needed(w);
   wake(until);

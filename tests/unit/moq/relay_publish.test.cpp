@@ -91,9 +91,33 @@ TEST_CASE("a pushed track that nobody wants is forgotten with its publisher") {
   auto p = s.push("p");
   CHECK(s.relay.relay.tracks() == 1);
   s.net.cut(*p.joint);
-  s.net.wait(2500ms);
+  s.net.wait(10ms);
   CHECK(s.relay.relay.tracks() == 0);
   CHECK(s.relay.store.find(track_name("t")) == nullptr);
+}
+
+TEST_CASE("who pushes a track next, when nobody wants what is held of it, begins anew") {
+  scene s;
+  auto p = s.push("p");
+  auto& a = s.subscribe();
+  s.put(p, 1, 0);
+  SUBCASE("the subscriber leaves last") {
+    s.net.cut(*p.joint);
+    s.net.cut(a);
+  }
+  SUBCASE("the publisher leaves last") {
+    s.net.cut(a);
+    s.net.cut(*p.joint);
+  }
+  s.net.wait(10ms);
+  auto q = s.push("q");
+  auto& b = s.subscribe();
+  auto other = test_object(1, 0);
+  other.payload = base::bytes::copy("other bytes under the same id");
+  s.net.put(*q.joint, *q.track, other);
+  s.net.pump();
+  CHECK(b.says.take() == "subscribed 0; object 0 1/0");
+  CHECK(s.counted().objects_conflict == 0);
 }
 
 TEST_CASE("two publishers push one track, and one of them dies") {
