@@ -68,7 +68,7 @@ void relay::leave(relay_peer& peer) {
   while (!peer.subscriptions_.empty()) lost(peer, peer.subscriptions_.begin()->first, false, done_code::internal_error, why);
   abandon(peer, nullptr);
   while (!peer.offers_.empty()) withdrawn(peer, peer.offers_.begin()->first);
-  for (const auto& [ns, count] : std::exchange(peer.learned_, {})) store_.withdraw(ns, now_);
+  for (const auto& [ns, hops] : std::exchange(peer.learned_, {})) store_.withdraw(ns, now_, hops);
   peer.session_ = nullptr;
 }
 
@@ -77,8 +77,9 @@ std::optional<request_error> relay::offered(relay_peer& peer, request_id request
     return request_error{.code = request_code::excessive_load, .retry_after_ms = 10'000, .reason = "too many namespaces of one session", .to = {}};
   }
   peer.offers_[request] = ns;
+  const auto& hops = peer.ways_[request] = peer.session_->hops(request, ns);
   watcher_.on_offer(peer.name_, ns, true);
-  store_.announce(ns, now_);
+  store_.announce(ns, now_, hops);
   for (auto* up : peers_) {
     if (up->upstream_ && up->up_ && up != &peer && !up->told_.contains(ns)) up->told_[ns] = up->session_->publish_namespace(ns);
   }
@@ -91,8 +92,9 @@ void relay::withdrawn(relay_peer& peer, request_id request) {
   if (it == peer.offers_.end()) return;
   const auto ns = it->second;
   peer.offers_.erase(it);
+  const auto hops = peer.ways_.extract(request);
   watcher_.on_offer(peer.name_, ns, false);
-  store_.withdraw(ns, now_);
+  store_.withdraw(ns, now_, hops.empty() ? hop_path{} : hops.mapped());
   const bool still = std::ranges::any_of(peers_, [&](const auto* p) {
     return std::ranges::any_of(p->offers_, [&](const auto& o) { return o.second == ns; });
   });
@@ -106,14 +108,15 @@ void relay::withdrawn(relay_peer& peer, request_id request) {
 }
 
 /// What a relay upstream announces. It is passed on to who subscribes here, never to another relay upstream: that could send it round.
-void relay::learned(relay_peer& peer, const track_namespace& ns, bool active) {
+void relay::learned(relay_peer& peer, request_id request, const track_namespace& ns, bool active) {
   if (!active) {
-    if (peer.learned_.erase(ns) > 0) store_.withdraw(ns, now_);
+    if (const auto gone = peer.learned_.extract(ns); !gone.empty()) store_.withdraw(ns, now_, gone.mapped());
     return;
   }
   if (peer.told_.contains(ns) || peer.learned_.size() >= limits::relay_peer_namespaces_max) return; // our own, coming back
-  if (!peer.learned_.emplace(ns, 1).second) return;
-  store_.announce(ns, now_);
+  const auto [at, fresh] = peer.learned_.emplace(ns, peer.session_->hops(request, ns));
+  if (!fresh) return;
+  store_.announce(ns, now_, at->second);
   look_again(peer, ns);
 }
 
@@ -424,8 +427,8 @@ void relay_peer::on_fetch_end(request_id id, std::optional<uint64_t> reset) {
   home().finish(*f->second, reset || f->second->doubt ? fill::state::unknown : fill::state::whole);
 }
 
-void relay_peer::on_namespace(request_id, const track_namespace& suffix, bool active) {
-  home().learned(*this, suffix, active); // the prefix is empty
+void relay_peer::on_namespace(request_id id, const track_namespace& suffix, bool active) {
+  home().learned(*this, id, suffix, active); // the prefix is empty
 }
 
 std::optional<request_error> relay_peer::on_publish_namespace(request_id id, const track_namespace& ns) {

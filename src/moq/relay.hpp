@@ -109,7 +109,7 @@ private:
   void leave(relay_peer& peer);
   std::optional<request_error> offered(relay_peer& peer, request_id request, const track_namespace& ns);
   void withdrawn(relay_peer& peer, request_id request);
-  void learned(relay_peer& peer, const track_namespace& ns, bool active);
+  void learned(relay_peer& peer, request_id request, const track_namespace& ns, bool active);
   void look_again(relay_peer& peer, const track_namespace& ns);
   void ask(relayed& w);
   void ask(relayed& w, relay_peer& peer);
@@ -198,7 +198,8 @@ private:
   std::map<request_id, relay::relayed*> subscriptions_;
   std::map<request_id, relay::job*> fetches_;
   std::map<request_id, track_namespace> offers_;         ///< of the peer, by its request
-  std::map<track_namespace, size_t> learned_;            ///< of an upstream relay, and not our own coming back
+  std::map<request_id, hop_path> ways_;                  ///< of those
+  std::map<track_namespace, hop_path> learned_;          ///< of an upstream relay, and not our own coming back
   std::map<track_namespace, request_id> told_;           ///< to an upstream relay
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "moq/internal/lite_session.hpp"
 #include "moq/internal/session_impl.hpp"
 
 namespace ec::moq {
@@ -25,7 +26,7 @@ uint64_t urgency(uint8_t subscriber_priority, uint8_t publisher_priority, group_
 }
 
 session::impl::impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
-  config_(std::move(config)), lower_(lower), upper_(upper), store_(published),
+  family(std::move(config), lower, upper, published),
   draft_(config_.draft ? *config_.draft : moqt18()), tokens_(config_.auth_token_cache_bytes), next_own_(config_.role == session_role::server ? 1 : 0) {
   peer_floor_ = next_peer_ = is_server() ? 0 : 1;
   if (store_) store_->observe(*this);
@@ -315,8 +316,13 @@ void session::impl::on_writable(uint64_t stream, mono_time now) {
   if (peer != peers_.end() && peer->second.fetched) pump_fetch(it->second);
 }
 
+std::unique_ptr<session::family> session::make(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) {
+  if (const auto lite = lite::version_named(config.protocol)) return std::make_unique<lite_session>(*lite, std::move(config), lower, upper, published);
+  return std::make_unique<impl>(std::move(config), lower, upper, published);
+}
+
 session::session(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
-  impl_(std::make_unique<impl>(std::move(config), lower, upper, published)) {}
+  impl_(make(std::move(config), lower, upper, published)) {}
 session::~session() = default;
 void session::on_connected(base::mono_time now) { impl_->on_connected(now); }
 void session::on_stream_data(uint64_t stream, base::bytes data, bool fin, base::mono_time now) {
@@ -377,7 +383,19 @@ void session::close(uint64_t code, std::string_view reason) { impl_->close(code,
 bool session::established() const { return impl_->peer_setup_ && impl_->connected_ && !impl_->closed_; }
 bool session::closed() const { return impl_->closed_; }
 base::mono_time session::now() const { return impl_->now_; }
-size_t session::open_requests() const { return impl_->own_.size() + impl_->peers_.size(); }
+size_t session::open_requests() const { return impl_->open_requests(); }
+hop_path session::hops(request_id id, const track_namespace& ns) const { return impl_->hops(id, ns); }
+
+void session::use(std::string_view protocol) {
+  if (impl_->connected_ || impl_->config_.protocol == protocol) return;
+  auto config = impl_->config_;
+  config.protocol = protocol;
+  auto& lower = impl_->lower_;
+  auto& upper = impl_->upper_;
+  auto* store = impl_->store_;
+  impl_.reset(); // it leaves the store before its successor comes
+  impl_ = make(std::move(config), lower, upper, store);
+}
 const session_counters& session::counters() const { return impl_->counters_; }
 
 } // namespace ec::moq

@@ -30,6 +30,9 @@ struct session_config {
   std::string authority = {};              ///< client over raw QUIC: authority of the URI
   std::string implementation = "ec-node";  ///< empty: not told
   const profile* draft = nullptr;          ///< null: moqt18()
+  /// What ALPN or WebTransport agreed on: "moq-lite-05" and the like choose moq-lite, all others (and none) the family of `draft`.
+  std::string protocol = {};
+  uint64_t origin_id = 0;                  ///< moq-lite: this node's place in announcements, drawn once, 1 to 2^53 - 1; 0: not told
 
   std::vector<auth_token> setup_tokens = {};   ///< said in SETUP, by value
   std::vector<auth_token> request_tokens = {}; ///< said in every request; once, then by alias, if the peer keeps tokens
@@ -96,6 +99,12 @@ struct session_counters {
   uint64_t datagrams_dropped = 0;         ///< no room below: not sent
   uint64_t padding_ignored = 0, padding_out = 0; ///< bytes
   uint64_t waiting_for_stream_credit = 0; ///< times that a stream could not be opened at once
+  // moq-lite only.
+  uint64_t announcements_looped = 0;   ///< that went through this node before: passed over
+  uint64_t names_unmapped = 0;         ///< of tracks and namespaces that the other family cannot say
+  uint64_t groups_unmapped = 0;        ///< not sent: their objects are no unbroken row of frames from 0 on
+  uint64_t groups_dropped_in = 0;      ///< that the publisher said it does not send
+  uint64_t properties_left_out = 0;    ///< objects whose properties, but for a timestamp, have no place in a frame
 };
 
 /// One MoQ Transport session, client or server: bytes and times in, calls to the two layers out. It owns no socket, no
@@ -179,10 +188,19 @@ public:
   size_t open_requests() const;
   const session_counters& counters() const;
 
+  /// What was agreed with the peer, if that was not known before; ahead of on_connected, and of any request.
+  void use(std::string_view protocol);
+  /// Through whom a namespace came here: of the offer `id` of the peer, or of `ns` under the prefix of our SUBSCRIBE_NAMESPACE `id`.
+  /// Empty where the peer's version does not tell.
+  hop_path hops(request_id id, const track_namespace& ns) const;
+
+  class family;
   class impl;
 
 private:
-  std::unique_ptr<impl> impl_;
+  static std::unique_ptr<family> make(session_config config, lower_layer& lower, upper_layer& upper, track_store* published);
+
+  std::unique_ptr<family> impl_;
 };
 
 /// Order of a data stream among all of a session, lower first: subscriber priority, publisher priority, group order,

@@ -341,14 +341,20 @@ void track_store::restore_group(track& t, uint64_t group) {
   it->second.for_fetch = true;
 }
 
-void track_store::announce(const track_namespace& ns, base::mono_time now) {
-  if (++namespaces_[ns] > 1) return;
+void track_store::announce(const track_namespace& ns, base::mono_time now, const hop_path& hops) {
+  auto& ways = namespaces_[ns];
+  ways.push_back(hops);
+  if (ways.size() > 1) return;
   for (auto* who : std::vector(observers_)) who->on_namespace(ns, true, now);
 }
 
-void track_store::withdraw(const track_namespace& ns, base::mono_time now) {
+void track_store::withdraw(const track_namespace& ns, base::mono_time now, const hop_path& hops) {
   const auto it = namespaces_.find(ns);
-  if (it == namespaces_.end() || --it->second > 0) return;
+  if (it == namespaces_.end()) return;
+  auto& ways = it->second;
+  const auto way = std::ranges::find(ways, hops);
+  ways.erase(way == ways.end() ? ways.begin() : way);
+  if (!ways.empty()) return;
   const track_namespace gone = it->first;
   namespaces_.erase(it);
   for (auto* who : std::vector(observers_)) who->on_namespace(gone, false, now);

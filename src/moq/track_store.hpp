@@ -230,10 +230,11 @@ public:
   void restore_group(track& t, uint64_t group);
 
   /// Announces a namespace that has no track yet. Counted: each announce needs its withdraw.
-  void announce(const track_namespace& ns, base::mono_time now);
-  void withdraw(const track_namespace& ns, base::mono_time now);
-  /// All announced namespaces and those of tracks, each once, in order.
-  const std::map<track_namespace, size_t>& namespaces() const { return namespaces_; }
+  /// `hops`: through whom it came here; empty: it is this node's own, or nobody knows.
+  void announce(const track_namespace& ns, base::mono_time now, const hop_path& hops = {});
+  void withdraw(const track_namespace& ns, base::mono_time now, const hop_path& hops = {});
+  /// All announced namespaces and those of tracks, each once, in order, with the ways to each.
+  const std::map<track_namespace, std::vector<hop_path>>& namespaces() const { return namespaces_; }
 
   void observe(store_observer& who);
   void forget(store_observer& who);
@@ -249,7 +250,7 @@ private:
   void drop(track& t, std::map<uint64_t, cached_group>::iterator group);
 
   std::unordered_map<full_track_name, std::unique_ptr<track>> tracks_;
-  std::map<track_namespace, size_t> namespaces_;
+  std::map<track_namespace, std::vector<hop_path>> namespaces_; ///< one for each announce
   std::vector<store_observer*> observers_;
   size_t bytes_ = 0;
   std::shared_ptr<finder_place> finder_ = std::make_shared<finder_place>(); ///< also held by each interest, which may outlive the store

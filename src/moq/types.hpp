@@ -77,6 +77,9 @@ struct object {
   location at() const { return {group, id}; }
 };
 
+/// Origin ids of the nodes that an announcement went through, its first publisher's first; 0: one that does not tell [lite ANNOUNCE_BROADCAST].
+using hop_path = std::vector<uint64_t>;
+
 using request_id = uint64_t;
 /// Never a real request id.
 inline constexpr request_id no_request = ~uint64_t{0};

@@ -55,6 +55,7 @@ struct relay_net {
   base::mono_time now{std::chrono::hours(1)};
   std::list<relay_node> nodes;
   std::list<relay_joint> joints;
+  std::string protocol; ///< of the sessions that are made from now on; empty: moqt-18
 
   relay_node& add_relay(moq::relay_config config = {}) { return nodes.emplace_back(config); }
 
@@ -112,10 +113,23 @@ struct relay_net {
     }
   }
 
+  /// Of a relay, by its number.
+  uint64_t origin_of(const relay_node& node) const {
+    uint64_t id = 1000;
+    for (const auto& n : nodes) {
+      if (&n == &node) break;
+      ++id;
+    }
+    return id;
+  }
+
 private:
   relay_joint& connect(relay_node& to, std::string name, relay_node* from) {
     auto& j = joints.emplace_back();
     moq::session_config near, far;
+    near.protocol = far.protocol = protocol;
+    near.origin_id = from ? origin_of(*from) : joints.size();
+    far.origin_id = origin_of(to);
     far.role = moq::session_role::server;
     far.takes_publish = true;
     j.far_end.server = true;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "moq/internal/seen_objects.hpp"
+#include "moq/internal/session_family.hpp"
 #include "moq/internal/stream_buffer.hpp"
 #include "moq/internal/token_cache.hpp"
 #include "moq/profile.hpp"
@@ -15,8 +16,6 @@
 #include "moq/track_store.hpp"
 
 namespace ec::moq {
-
-using base::mono_time;
 
 /// One subgroup of a served subscription: on its stream, or waiting for one.
 struct out_subgroup {
@@ -182,64 +181,58 @@ bool is_reserved(const track_namespace& ns);
 /// The smaller of two timeouts of which 0 or none means no limit.
 uint64_t shorter(std::optional<uint64_t> a, std::optional<uint64_t> b);
 
-class session::impl final : public track_observer, public store_observer {
+/// The family of the IETF's drafts, draft 18 and its kin: `session_config::draft` knows their bytes.
+class session::impl final : public session::family {
 public:
   impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published);
   ~impl() override;
 
   // session.cpp
-  void on_connected(mono_time now);
-  void on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now);
-  void on_stream_reset(uint64_t stream, uint64_t code, mono_time now);
-  void on_stop_sending(uint64_t stream, uint64_t code, mono_time now);
-  void on_streams_available(mono_time now);
-  void on_writable(uint64_t stream, mono_time now);
-  void on_transport_closed(uint64_t code, std::string_view reason);
-  void close(uint64_t code, std::string_view reason);
+  void on_connected(mono_time now) override;
+  void on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now) override;
+  void on_stream_reset(uint64_t stream, uint64_t code, mono_time now) override;
+  void on_stop_sending(uint64_t stream, uint64_t code, mono_time now) override;
+  void on_streams_available(mono_time now) override;
+  void on_writable(uint64_t stream, mono_time now) override;
+  void on_transport_closed(uint64_t code, std::string_view reason) override;
+  void close(uint64_t code, std::string_view reason) override;
 
   // session_datagrams.cpp
-  void on_datagram(base::bytes data, mono_time now);
-  bool pad(size_t count, bool as_datagram);
+  void on_datagram(base::bytes data, mono_time now) override;
+  bool pad(size_t count, bool as_datagram) override;
 
   // session_clock.cpp
-  void on_tick(mono_time now);
-  std::optional<mono_time> deadline() const;
+  void on_tick(mono_time now) override;
+  std::optional<mono_time> deadline() const override;
 
   // session_control.cpp
-  void goaway(std::string_view uri, uint64_t timeout_ms);
-  void goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms);
+  void goaway(std::string_view uri, uint64_t timeout_ms) override;
+  void goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms) override;
 
   // session_tokens.cpp
-  void use_tokens(std::vector<auth_token> tokens);
+  void use_tokens(std::vector<auth_token> tokens) override;
 
   // session_requests.cpp
-  request_id subscribe(const full_track_name& track, const subscribe_options& options);
-  void update(request_id id, const update_options& options);
-  void cancel(request_id id, request_kind kind);
-  request_id fetch_track(moq::fetch m, const fetch_options& options, request_id joined);
-  request_id publish_ns(const track_namespace& ns);
-  request_id subscribe_ns(const track_namespace& prefix);
-  void revoke_namespace(request_id peer_request);
+  request_id subscribe(const full_track_name& track, const subscribe_options& options) override;
+  void update(request_id id, const update_options& options) override;
+  void cancel(request_id id, request_kind kind) override;
+  request_id fetch_track(moq::fetch m, const fetch_options& options, request_id joined) override;
+  request_id publish_ns(const track_namespace& ns) override;
+  request_id subscribe_ns(const track_namespace& prefix) override;
+  void revoke_namespace(request_id peer_request) override;
 
   // session_tracks.cpp
-  request_id subscribe_tracks(const track_namespace& prefix, bool forward);
-  request_id track_status(const full_track_name& track);
-  void update_prefix(request_id id, const track_namespace& prefix);
+  request_id subscribe_tracks(const track_namespace& prefix, bool forward) override;
+  request_id track_status(const full_track_name& track) override;
+  void update_prefix(request_id id, const track_namespace& prefix) override;
 
   // session_offers.cpp
-  request_id publish(const full_track_name& track, const publish_options& options);
-  void end_subscription(request_id id, uint64_t status, std::string_view reason);
+  request_id publish(const full_track_name& track, const publish_options& options) override;
+  void end_subscription(request_id id, uint64_t status, std::string_view reason) override;
 
-  mono_time now_{};
-  session_config config_;
-  lower_layer& lower_;
-  upper_layer& upper_;
-  track_store* store_;
+  size_t open_requests() const override { return own_.size() + peers_.size(); }
+
   const profile& draft_;
-  session_counters counters_;
-  bool connected_ = false;
-  bool closed_ = false;
-  bool peer_setup_ = false;
   std::map<request_id, own_request> own_;    ///< served to us
   std::map<request_id, peer_request> peers_; ///< served by us; ids of the two sides differ
 

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "moq/session.hpp"
+#include "moq/track_store.hpp"
+
+namespace ec::moq {
+
+using base::mono_time;
+
+/// What a session does in one family of drafts: the state machine behind `session`. Two exist, the IETF's (session_impl.hpp) and moq-lite
+/// (lite_session.hpp); the agreed protocol chooses, never bytes. Store and layers know neither.
+class session::family : public track_observer, public store_observer {
+public:
+  ~family() override = default;
+
+  virtual void on_connected(mono_time now) = 0;
+  virtual void on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now) = 0;
+  virtual void on_stream_reset(uint64_t stream, uint64_t code, mono_time now) = 0;
+  virtual void on_stop_sending(uint64_t stream, uint64_t code, mono_time now) = 0;
+  virtual void on_datagram(base::bytes data, mono_time now) = 0;
+  virtual void on_streams_available(mono_time now) = 0;
+  virtual void on_writable(uint64_t stream, mono_time now) = 0;
+  virtual void on_transport_closed(uint64_t code, std::string_view reason) = 0;
+  virtual void on_tick(mono_time now) = 0;
+  virtual std::optional<mono_time> deadline() const = 0;
+
+  virtual request_id subscribe(const full_track_name& track, const subscribe_options& options) = 0;
+  virtual void update(request_id id, const update_options& options) = 0;
+  /// Ends one of our own requests if it is of `kind`; nothing more is told of it.
+  virtual void cancel(request_id id, request_kind kind) = 0;
+  virtual request_id fetch_track(moq::fetch m, const fetch_options& options, request_id joined) = 0;
+  virtual request_id publish(const full_track_name& track, const publish_options& options) = 0;
+  virtual void end_subscription(request_id id, uint64_t status, std::string_view reason) = 0;
+  virtual request_id publish_ns(const track_namespace& ns) = 0;
+  virtual request_id subscribe_ns(const track_namespace& prefix) = 0;
+  virtual void revoke_namespace(request_id peer_request) = 0;
+  virtual request_id subscribe_tracks(const track_namespace& prefix, bool forward) = 0;
+  virtual request_id track_status(const full_track_name& track) = 0;
+  virtual void update_prefix(request_id id, const track_namespace& prefix) = 0;
+  virtual bool pad(size_t count, bool as_datagram) = 0;
+  virtual void goaway(std::string_view uri, uint64_t timeout_ms) = 0;
+  virtual void goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms) = 0;
+  virtual void use_tokens(std::vector<auth_token> tokens) = 0;
+  virtual void close(uint64_t code, std::string_view reason) = 0;
+  virtual hop_path hops(request_id, const track_namespace&) const { return {}; }
+  virtual size_t open_requests() const = 0;
+
+  mono_time now_{};
+  session_config config_;
+  lower_layer& lower_;
+  upper_layer& upper_;
+  track_store* store_;
+  session_counters counters_;
+  bool connected_ = false;
+  bool closed_ = false;
+  bool peer_setup_ = false;
+
+protected:
+  family(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
+    config_(std::move(config)), lower_(lower), upper_(upper), store_(published) {}
+};
+
+} // namespace ec::moq
