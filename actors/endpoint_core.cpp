@@ -5,12 +5,29 @@
 
 #include "actors/guest.hpp"
 #include "base/log.hpp"
+#include "crypto/random.hpp"
 
 namespace ec::actors {
+namespace {
+
+/// 1 to 2^53 - 1: what every peer of moq-lite can read.
+uint64_t new_origin_id() {
+  uint64_t id = 0;
+  while (id == 0) {
+    for (const uint8_t byte : crypto::random_bytes(7)) id = id << 8 | byte;
+    id &= (uint64_t{1} << 53) - 1;
+  }
+  return id;
+}
+
+} // namespace
 
 base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_system& sys, quic::endpoint_config config,
   std::string implementation, const machine& on, std::optional<relay_choice> relays) {
   std::shared_ptr<endpoint_core> core(new endpoint_core(sys, on.make_loop(sys), std::move(implementation)));
+  core->protocols_ = config.alpns;
+  std::erase(core->protocols_, quic::webtransport_alpn);
+  core->origin_id_ = new_origin_id();
   if (relays) {
     core->watcher_ = report_relaying(std::move(relays->observer));
     core->relay_ = std::make_unique<moq::relay>(relays->config, core->store_, *core->watcher_);
@@ -64,7 +81,7 @@ bool endpoint_core::end_guests() {
 }
 
 void endpoint_core::served_session::on_setup(const moq::peer_setup& setup) {
-  base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", path.empty() ? setup.path : path}, {"transport", path.empty() ? "quic" : "webtransport"}});
+  base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", path.empty() ? setup.path : path}, {"protocol", protocol}, {"transport", path.empty() ? "quic" : "webtransport"}});
   if (guest) guest->on_setup(setup);
 }
 
@@ -130,14 +147,14 @@ std::optional<moq::request_error> endpoint_core::served_session::on_publish_name
 }
 
 quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address&) {
-  if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, {});
-  auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = {moq_protocol}}, *this));
+  if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, std::string(alpn), {});
+  auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = protocols_}, *this));
   web->attach(accepted);
   return web.get();
 }
 
 quic::connection_events* endpoint_core::on_session(quic::connection& session, const quic::webtransport_request& request) {
-  return serve(session, moq::transport_kind::webtransport, request.path);
+  return serve(session, moq::transport_kind::webtransport, request.protocol, request.path);
 }
 
 void endpoint_core::on_gone(quic::webtransport& gone) {
@@ -150,15 +167,18 @@ bool endpoint_core::end_web_sessions(uint64_t code, std::string_view reason) {
   return webs_.empty();
 }
 
-quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::transport_kind transport, const std::string& path) {
+quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::transport_kind transport, const std::string& protocol, const std::string& path) {
   auto& s = served_.emplace_back(*this);
   const auto self = std::prev(served_.end());
   s.peer = accepted.peer().to_string();
   s.path = path;
+  s.protocol = protocol;
   moq::session_config config;
   config.role = moq::session_role::server;
   config.transport = transport;
   config.implementation = implementation_;
+  config.protocol = protocol;
+  config.origin_id = origin_id_;
   config.takes_publish = relay_ != nullptr;
   s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
     self->link->session().on_transport_closed(why.code, why.text, loop_->now());

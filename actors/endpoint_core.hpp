@@ -31,6 +31,10 @@ public:
   /// Null: it serves only what is published on this node.
   moq::relay* relay() { return relay_.get(); }
   const std::string& implementation() const { return implementation_; }
+  /// The versions of MoQ that are served, and those that a relay offers where it dials; the best first.
+  const std::vector<std::string>& protocols() const { return protocols_; }
+  /// This node in announcements of moq-lite, drawn at its start.
+  uint64_t origin_id() const { return origin_id_; }
   size_t served() const { return served_.size(); }
   /// Of the sessions with one relay that this node dials; made at the first call, and stays.
   uplink_status& uplink(const std::string& relay) { return uplinks_[relay]; }
@@ -77,6 +81,7 @@ private:
     std::unique_ptr<moq_link> link;
     std::string peer;
     std::string path; ///< over WebTransport, what the peer asked for
+    std::string protocol; ///< the version of MoQ
     moq::upper_layer* guest = nullptr; ///< hears what the peer offers
     std::unique_ptr<moq::relay_peer> relayed; ///< the guest, of a relay
     void on_setup(const moq::peer_setup& setup) override;
@@ -95,11 +100,13 @@ private:
   };
 
   /// A session to which a peer dialled.
-  quic::connection_events* serve(quic::connection& accepted, moq::transport_kind transport, const std::string& path);
+  quic::connection_events* serve(quic::connection& accepted, moq::transport_kind transport, const std::string& protocol, const std::string& path);
 
   caf::actor_system& sys_;
   std::unique_ptr<net_loop> loop_;
   std::string implementation_;
+  std::vector<std::string> protocols_;
+  uint64_t origin_id_ = 0;
   std::optional<guest_wish> wish_;
   uint32_t guests_ = 0; ///< that ever came
   std::shared_ptr<const int> guest_lives_ = std::make_shared<const int>(); ///< held by each actor that hears a guest

@@ -4,6 +4,11 @@
 
 namespace ec::actors {
 
+const std::vector<std::string>& moq_protocols() {
+  static const std::vector<std::string> all{moq_protocol, "moq-lite-05", "moq-lite-04", "moq-lite-03"};
+  return all;
+}
+
 moq::session_config client_config(const quic::endpoint_address& address, const std::string& implementation) {
   moq::session_config out;
   out.role = moq::session_role::client;
@@ -19,12 +24,12 @@ moq_link::moq_link(const net_loop& loop, moq::session_config config, moq::upper_
   loop_(loop), session_(std::move(config), *this, upper, published), on_gone_(std::move(on_gone)) {}
 
 base::result<void> moq_link::dial(quic::endpoint& from, const quic::endpoint_address& address, const quic::socket_address& peer,
-  const quic::client_verification& verification) {
+  const quic::client_verification& verification, const std::vector<std::string>& protocols) {
   if (address.by == quic::endpoint_address::scheme::moqt) {
-    EC_TRY(connection_, from.connect(peer, address.host, verification, {moq_protocol}, *this, loop_.now()));
+    EC_TRY(connection_, from.connect(peer, address.host, verification, protocols, *this, loop_.now()));
     return base::ok();
   }
-  auto web = quic::webtransport::dial({.protocols = {moq_protocol}}, address.authority(), address.path, *this);
+  auto web = quic::webtransport::dial({.protocols = protocols}, address.authority(), address.path, *this);
   EC_TRY(auto* below, from.connect(peer, address.host, verification, {std::string(quic::webtransport_alpn)}, *web, loop_.now()));
   web->attach(*below);
   below_ = std::move(web);
@@ -95,8 +100,10 @@ void moq_link::close(uint64_t code, std::string_view reason) {
   if (connection_ != nullptr) connection_->close(code, reason);
 }
 
-void moq_link::on_connected(std::string_view, const quic::socket_address&) {
-  if (!orphan_) session_.on_connected(loop_.now());
+void moq_link::on_connected(std::string_view protocol, const quic::socket_address&) {
+  if (orphan_) return;
+  session_.use(protocol);
+  session_.on_connected(loop_.now());
 }
 
 void moq_link::on_stream_data(uint64_t id, base::bytes data, bool fin) {

@@ -11,8 +11,11 @@
 
 namespace ec::actors {
 
-/// The version of MoQ that is spoken: an ALPN of QUIC, a protocol of WebTransport.
+/// The version of MoQ that the nodes of this project speak among themselves: an ALPN of QUIC, a protocol of WebTransport.
 inline constexpr const char* moq_protocol = "moqt-18";
+
+/// All versions that sessions speak, the best first.
+const std::vector<std::string>& moq_protocols();
 
 /// For the side that dials `address`.
 moq::session_config client_config(const quic::endpoint_address& address, const std::string& implementation);
@@ -26,7 +29,9 @@ public:
 
   void attach(quic::connection& c) { connection_ = &c; }
   /// Dials `address`, which was looked up as `peer`: by QUIC itself, or by WebTransport where it says https.
-  base::result<void> dial(quic::endpoint& from, const quic::endpoint_address& address, const quic::socket_address& peer, const quic::client_verification& verification);
+  /// `protocols`: versions that are offered, the best first.
+  base::result<void> dial(quic::endpoint& from, const quic::endpoint_address& address, const quic::socket_address& peer, const quic::client_verification& verification,
+    const std::vector<std::string>& protocols = {moq_protocol});
   moq::session& session() { return session_; }
   quic::connection* connection() { return connection_; }
 

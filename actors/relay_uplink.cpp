@@ -82,11 +82,13 @@ public:
     // Here and not in the constructor, which another thread runs: relay and store are the loop's.
     status_ = &core_->uplink(peer_.address.authority());
     side_ = make_(*core_, *status_, [this](std::chrono::milliseconds wait) { delayed_send(this, wait, retry_atom::value); });
-    link_ = std::make_unique<moq_link>(loop(), client_config(peer_.address, core_->implementation()), side_->hears(), &core_->store(), [this](const quic::close_reason& why) { on_gone(why); });
+    auto config = client_config(peer_.address, core_->implementation());
+    config.origin_id = core_->origin_id();
+    link_ = std::make_unique<moq_link>(loop(), std::move(config), side_->hears(), &core_->store(), [this](const quic::close_reason& why) { on_gone(why); });
     side_->bind(link_->session());
     core_->watch(*link_);
     ++status_->dials;
-    if (const auto dialled = link_->dial(core_->quic(), peer_.address, where_, peer_.verification); !dialled) end(dialled.error().message());
+    if (const auto dialled = link_->dial(core_->quic(), peer_.address, where_, peer_.verification, core_->protocols()); !dialled) end(dialled.error().message());
     return {
       [this](tick_atom) { quit(fault_); },
       [this](retry_atom) {

@@ -64,6 +64,7 @@ struct relay_node_config {
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
   std::filesystem::path tls_key;
   std::filesystem::path endpoint_addr_out;      ///< the full address is written here
+  std::vector<std::string> moq_version;         ///< versions of MoQ that are spoken, the best first; empty: all
   unsigned cache_mb = 1024;                     ///< of objects, of all tracks
   std::chrono::seconds cache_age{120};          ///< of a group, but for the newest of its track
   std::chrono::milliseconds publisher_linger{5000}; ///< a publisher that vanished is waited for

@@ -25,7 +25,8 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const list
   endpoint.linger = wishes.linger;
   endpoint.relays = wishes.relays;
   endpoint.quic.listen = listen.value();
-  endpoint.quic.alpns = {moq_protocol, std::string(quic::webtransport_alpn)};
+  endpoint.quic.alpns = wishes.protocols.empty() ? moq_protocols() : wishes.protocols;
+  endpoint.quic.alpns.emplace_back(quic::webtransport_alpn); // last: who offers a version beside it wants no HTTP/3
   quic::endpoint_address full;
   full.pin = identity.value().spki();
   const auto current = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/certificate_keeper.hpp"
 #include "actors/machine.hpp"
@@ -23,6 +24,7 @@ struct listen_wishes {
   std::filesystem::path tls_key;
   std::chrono::milliseconds linger{2000}; ///< at the end: how long to wait for peers to take the rest
   std::optional<relay_choice> relays{}; ///< what peers offer is passed on to others
+  std::vector<std::string> protocols{}; ///< versions of MoQ, the best first; empty: all
 };
 
 struct started_endpoint {

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "actors/moq_link.hpp"
 #include "actors/relay_uplink.hpp"
 #include "actors/topology/common.hpp"
 #include "actors/topology/listening.hpp"
@@ -15,13 +18,18 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   if (config.cache_mb < 1 || config.cache_mb > 1u << 20) return fail(errc::config, "expected 1 to 1048576", "--cache-mb");
   if (config.cache_age.count() < 1 || config.cache_age > std::chrono::hours(24)) return fail(errc::config, "expected 1 to 86400", "--cache-age");
   if (config.publisher_linger > std::chrono::minutes(10)) return fail(errc::config, "expected 0 to 600000", "--publisher-linger-ms");
+  for (const auto& name : config.moq_version) {
+    if (std::ranges::find(moq_protocols(), name) == moq_protocols().end())
+      return fail(errc::config, "'" + name + "' is no version that is spoken: moqt-18, moq-lite-05, moq-lite-04, moq-lite-03", "--moq-version");
+    if (std::ranges::count(config.moq_version, name) > 1) return fail(errc::config, "'" + name + "' is given twice", "--moq-version");
+  }
   moq::relay_config relaying;
   relaying.cache_bytes_max = size_t{config.cache_mb} << 20;
   relaying.cache_age_max = config.cache_age;
   relaying.publisher_linger = config.publisher_linger;
   EC_TRY(auto endpoint, start_endpoint(sys,
     {.listen = config.listen, .state = state_dir(config.state_dir), .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger,
-      .relays = relay_choice{relaying, observer}}, on));
+      .relays = relay_choice{relaying, observer}, .protocols = config.moq_version}, on));
   running_topology out;
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));

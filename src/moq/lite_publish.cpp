@@ -22,35 +22,6 @@ bool is_reserved_name(const track_namespace& ns) {
 
 } // namespace
 
-std::optional<uint64_t> timestamp_of(std::span<const uint8_t> properties, bool& others) {
-  base::byte_reader in(properties);
-  std::optional<uint64_t> out;
-  others = false;
-  for (uint64_t type = 0; !in.done();) {
-    const auto delta = in.moqt_vi64(), value = in.moqt_vi64();
-    if (!delta || !value) break;
-    type += *delta;
-    if (type == loc::timestamp) out = *value;
-    else others = true;
-    if (type % 2 == 1 && !in.skip(*value)) break;
-  }
-  return out;
-}
-
-base::bytes timestamp_properties(uint64_t timestamp) {
-  base::byte_writer out;
-  out.moqt_vi64(loc::timestamp);
-  out.moqt_vi64(timestamp);
-  return base::bytes::adopt(out.take());
-}
-
-std::optional<uint64_t> timescale_of(const track_properties& p) {
-  for (const auto& o : p.others) {
-    if (o.type == loc::timescale && o.number > 0 && o.number <= base::quic_varint_max) return o.number;
-  }
-  return std::nullopt;
-}
-
 std::optional<full_track_name> lite_session::name_of(const lite::track_request& m) {
   auto ns = lite::to_namespace(m.broadcast);
   if (!ns || is_reserved_name(*ns)) return std::nullopt;

@@ -387,7 +387,7 @@ size_t session::open_requests() const { return impl_->open_requests(); }
 hop_path session::hops(request_id id, const track_namespace& ns) const { return impl_->hops(id, ns); }
 
 void session::use(std::string_view protocol) {
-  if (impl_->connected_ || impl_->config_.protocol == protocol) return;
+  if (impl_->connected_ || lite::version_named(impl_->config_.protocol) == lite::version_named(protocol)) return;
   auto config = impl_->config_;
   config.protocol = protocol;
   auto& lower = impl_->lower_;

@@ -348,7 +348,7 @@ def relay(t):
     bad(["--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "--tls-key")
     bad(["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "/nowhere.pem")
     bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
-    for option, value in (("--cache-mb", "0"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
+    for option, value in (("--cache-mb", "0"), ("--moq-version", "moq-lite-99"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
                           ("--publisher-linger-ms", "-1"), ("--json", "perhaps")):
         bad([f"{option}={value}"], USAGE, option)
     t.complete("relay")
