@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the foreign programs that judge our output in tests: npm's hls-parser and hls.js, headless Chromium, and hdhomerun_config for
+# Installs the foreign programs that judge us in tests: npm's hls-parser, hls.js and @moq/net, headless Chromium, and hdhomerun_config for
 # the simulated tuner. Only tests need them: the node itself does not. They go to EC_CACHE (default ~/.cache/ec-node), outside of the tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +36,6 @@ install -m 0644 tests/e2e/judge/package.json tests/e2e/judge/package-lock.json "
 # A lock file stays behind a whole install only: a broken one is tried again.
 if ! (cd "$cache" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); then
   rm -f "$cache/package-lock.json"
-  die "npm could not install hls-parser, hls.js and puppeteer-core"
+  die "npm could not install the packages of tests/e2e/judge/package.json"
 fi
 say "installed in $cache"

@@ -243,7 +243,8 @@ bool lite_session::pump_group(uint64_t stream, lite_served& s, uint64_t group, l
       const bool hole = g.objects.upper_bound(o.next) != g.objects.end();
       const bool head = hole && o.next == 0;
       if (head && bring(s, group, o)) return false;
-      const bool reset = std::ranges::any_of(g.subgroups, [](const auto& sub) { return sub.second.was_reset; });
+      // What its publisher broke off, or left open when the track ended, is not whole.
+      const bool reset = std::ranges::any_of(g.subgroups, [&](const auto& sub) { return sub.second.was_reset || (s.t->ended() && !g.ended && !sub.second.ended); });
       if (!hole && !reset && !is_over(*s.t, group, g)) return false; // more comes
       if (hole && !reset && !is_over(*s.t, group, g)) return false;  // other subgroups may fill it
       if (hole || reset) {

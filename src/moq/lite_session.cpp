@@ -299,7 +299,6 @@ void lite_session::stream_over(uint64_t stream, std::optional<uint64_t> reset) {
   using kind = lite_stream::kind;
   const auto it = streams_.find(stream);
   if (it == streams_.end()) return;
-  it->second.in_ended = true;
   switch (it->second.what) {
   case kind::served: return end_served(stream, reset.has_value());
   case kind::announce_served:
@@ -329,7 +328,9 @@ void lite_session::on_stream_reset(uint64_t stream, uint64_t c, mono_time now) {
     streams_.erase(it);
     return;
   }
-  stream_over(stream, c);
+  it->second.in_ended = true;
+  if (it->second.what == lite_stream::kind::over) streams_.erase(it);
+  else stream_over(stream, c);
 }
 
 void lite_session::on_stop_sending(uint64_t stream, uint64_t c, mono_time now) {
@@ -347,7 +348,7 @@ void lite_session::on_stop_sending(uint64_t stream, uint64_t c, mono_time now) {
     return try_finish(request);
   }
   const auto it = streams_.find(stream);
-  if (it == streams_.end() || (stream & 2)) return;
+  if (it == streams_.end() || (stream & 2) || it->second.what == lite_stream::kind::over) return;
   // Of a request of ours the answer may still be on its way.
   if (opened_by_us(stream)) return lower_.reset(stream, code::cancel);
   stream_over(stream, c);

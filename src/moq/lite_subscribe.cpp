@@ -360,7 +360,7 @@ void lite_session::next_group(request_id id) {
   base::byte_writer out;
   lite::put_type(out, lite::bidi_type::fetch);
   lite::encode(out, lite::fetch{{*lite::to_path(r.name.ns), r.name.name}, r.priority, r.group});
-  lower_.write(*r.stream, base::bytes::adopt(out.take()), true);
+  lower_.write(*r.stream, base::bytes::adopt(out.take()), false);
 }
 
 /// A group's stream has its head, or waits for it.

@@ -150,3 +150,31 @@ TEST_CASE("a node announces the relays that it is on, without what their paths k
   CHECK_MESSAGE(text.find(at + "/tv" + pin) != text.npos, text);
   CHECK_MESSAGE(text.find("secret") == text.npos, text);
 }
+
+TEST_CASE("relays that speak moq-lite alone among themselves carry a leader's stream, verified to its end") {
+  test::topology_bench bench;
+  auto first_config = relay_config(bench);
+  first_config.moq_version = {"moq-lite-05"};
+  auto first = start_relay(bench, first_config);
+  auto second_config = relay_config(bench);
+  second_config.state_dir = bench.dir / "second-relay-state";
+  second_config.upstream = {first->address()};
+  auto second = start_relay(bench, second_config);
+  auto publishing = bench.publish("leader");
+  publishing.relay = {first->address()};
+  const auto leader = bench.leader(publishing);
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered"), leader->log().text());
+  auto wanted = bench.subscribe(*second, *second);
+  wanted.trust = {leader->signer()};
+  wanted.stream_id = leader->stream_id();
+  wanted.stop_after = 3;
+  const auto subscriber = bench.subscriber(wanted);
+  const auto ended = subscriber->ended();
+  const std::string told = subscriber->log().text() + second->log().text();
+  REQUIRE_MESSAGE(ended, told);
+  const auto chunks = subscriber->log().all("chunk");
+  REQUIRE(chunks.size() == 3);
+  for (const auto& c : chunks) CHECK(test::flag_of(c, "verified"));
+  CHECK(first->log().count("track-up") > 0);
+  CHECK(bench.verify().ok());
+}

@@ -365,6 +365,34 @@ TEST_CASE("a subscription that is over is over on both sides") {
   CHECK(s.relay.relay.tracks() == 0);
 }
 
+TEST_CASE("a group that is broken off is reset for its subscribers, never ended") {
+  for (const std::string from : {"moq-lite-05", ""}) {
+    CAPTURE(from);
+    scene s(from);
+    auto a = s.subscribe("moq-lite-05");
+    s.put(0, 0);
+    s.put(1, 0);
+    s.publisher.tracks.reset_group(s.track, 0, moq::reset_code::internal_error, s.net.now);
+    s.net.pump();
+    CHECK(a.take().find("end 0 0 reset=") != std::string::npos);
+    s.publisher.tracks.end_track(s.track, moq::done_code::track_ended, "over", s.net.now);
+    s.net.wait(5s);
+    const auto log = a.take();
+    CHECK_MESSAGE(log.find("end 0 1 reset=") != std::string::npos, log);
+    CHECK_MESSAGE(log.find("done 0 2") != std::string::npos, log);
+  }
+}
+
+TEST_CASE("a peer that stops listening to a request may still say something on it") {
+  single s(moq::session_role::server);
+  s.gets(2, "010100", true);
+  s.gets(0, "010900c000000000000009");
+  s.session.on_stop_sending(0, 0, s.now);
+  s.gets(0, "050000000000", true); // what it had sent before
+  CHECK(!s.session.closed());
+  CHECK(s.session.open_requests() == 0);
+}
+
 TEST_CASE("a datagram stays one, and a group that came as one does not come again") {
   moq::track_config config;
   config.datagrams = true;
