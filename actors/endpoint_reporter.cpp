@@ -1,5 +1,9 @@
 #include "actors/endpoint_reporter.hpp"
 
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
 namespace ec::actors {
 namespace {
 
@@ -34,12 +38,29 @@ public:
 
 private:
   void tell(const endpoint_status& s, bool last) {
-    if (!observer_ || !last) return;
+    if (!observer_) return;
+    if (s.relay) tell_relay(s, last ? "relay-totals" : "relay-status");
+    if (!last) return;
     for (const auto& [relay, u] : s.uplinks) {
       base::json::object fields{{"relay", relay}, {"dials", u.dials}, {"sessions", u.sessions}, {"offered", u.offered}, {"refused", u.refused}};
       if (!u.fault.empty()) fields.emplace_back("fault", u.fault);
       send(observer_, report{"uplink-totals", std::move(fields)});
     }
+  }
+
+  void tell_relay(const endpoint_status& s, const char* event) {
+    const auto& r = *s.relay;
+    const auto& c = r.counters;
+    const auto up = std::ranges::count_if(s.uplinks, [](const auto& u) { return u.second.up; });
+    base::json::object fields{{"sessions", s.sessions}, {"publishers", r.publishers}, {"subscribers", r.subscribers}, {"tracks", r.tracks}, {"cached_bytes", r.cached_bytes},
+      {"upstreams", s.uplinks.size()}, {"upstreams_up", up}, {"objects", c.objects_in}};
+    // Of the rest only what there was: most of it is trouble.
+    for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"duplicates", c.objects_duplicate}, {"conflicts", c.objects_conflict},
+           {"behind_hole", c.objects_behind_hole}, {"refused", c.objects_refused}, {"subgroups_reset", c.subgroups_reset}, {"subgroups_rescued", c.subgroups_rescued},
+           {"subscriptions_upstream", c.subscriptions_upstream}, {"publishers_lost", c.publishers_lost}, {"publishers_resumed", c.publishers_resumed},
+           {"fetches_upstream", c.fetches_upstream}, {"fetches_shared", c.fetches_shared}, {"fetches_incomplete", c.fetches_incomplete}, {"tracks_refused", c.tracks_refused}})
+      if (count > 0) fields.emplace_back(name, count);
+    send(observer_, report{event, std::move(fields)});
   }
 
   quic_endpoint_actor endpoint_;

@@ -21,7 +21,9 @@ public:
         return edge_credit{};
       },
       [this](status_atom) {
-        return endpoint_status{core_->quic().counters(), core_->served(), core_->uplinks()};
+        endpoint_status out{core_->quic().counters(), core_->served(), core_->uplinks(), {}};
+        if (const auto* r = core_->relay()) out.relay = relay_status{r->counters(), r->tracks(), r->publishers(), r->subscribers(), r->cached_bytes()};
+        return out;
       },
       [this](const identity_change& change) {
         if (const auto done = core_->quic().set_identity(change.identity); !done)

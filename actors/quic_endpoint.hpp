@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "actors/machine.hpp"
@@ -23,11 +24,21 @@ struct uplink_status {
   std::string fault;     ///< the last; empty once a session is up
 };
 
+/// What a relay did since its start, and what it holds now.
+struct relay_status {
+  moq::relay_counters counters;
+  size_t tracks = 0;
+  size_t publishers = 0;
+  size_t subscribers = 0;
+  size_t cached_bytes = 0;
+};
+
 /// What an endpoint did since its start.
 struct endpoint_status {
   quic::endpoint_counters quic;
   size_t sessions = 0; ///< that peers opened
   std::map<std::string, uplink_status> uplinks; ///< by the relay's host:port
+  std::optional<relay_status> relay; ///< if it relays
 };
 
 /// From now on new handshakes use this certificate.

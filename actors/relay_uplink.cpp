@@ -13,17 +13,38 @@ constexpr std::chrono::milliseconds drain_poll{20};
 /// What a node does in a session that it dialled. Touched on the loop's thread only.
 class uplink_side {
 public:
+  uplink_side(std::string relay, uplink_status& status, observer_actor observer) : relay_(std::move(relay)), status_(status), observer_(std::move(observer)) {}
   virtual ~uplink_side() = default;
   virtual moq::upper_layer& hears() = 0;
   virtual void bind(moq::session& s) = 0;
   /// Something is due: of an offer that waits.
   virtual void on_retry(base::mono_time) {}
+
+protected:
+  void up(const moq::peer_setup& setup) {
+    status_.up = true;
+    ++status_.sessions;
+    status_.fault.clear();
+    tell("uplink-up", {{"relay", relay_}, {"implementation", setup.implementation}});
+  }
+  void tell(std::string event, base::json::object fields) {
+    if (observer_) caf::anon_send(observer_, report{std::move(event), std::move(fields)});
+  }
+
+  std::string relay_;
+  uplink_status& status_;
+
+private:
+  observer_actor observer_;
 };
 
 /// A relay uses another.
 class relaying_side final : public uplink_side {
 public:
-  relaying_side(moq::relay& home, const std::string& name) : peer_(home, name, true) {}
+  relaying_side(moq::relay& home, std::string name, uplink_status& status, observer_actor observer) :
+    uplink_side(std::move(name), status, std::move(observer)), peer_(home, relay_, true) {
+    peer_.on_up([this](const moq::peer_setup& setup) { up(setup); });
+  }
   moq::upper_layer& hears() override { return peer_; }
   void bind(moq::session& s) override { peer_.bind(s); }
 
@@ -36,18 +57,13 @@ class offering_side final : public uplink_side, moq::offering_watcher {
 public:
   offering_side(moq::track_store& store, const moq::track_namespace& offered, std::string relay, uplink_status& status, observer_actor observer,
     std::function<void(std::chrono::milliseconds)> retry_after) :
-    offers_(store, offered, *this), relay_(std::move(relay)), status_(status), observer_(std::move(observer)), retry_after_(std::move(retry_after)) {}
+    uplink_side(std::move(relay), status, std::move(observer)), offers_(store, offered, *this), retry_after_(std::move(retry_after)) {}
   moq::upper_layer& hears() override { return offers_; }
   void bind(moq::session& s) override { offers_.bind(s); }
   void on_retry(base::mono_time now) override { offers_.on_tick(now); }
 
 private:
-  void on_up(const moq::peer_setup& setup) override {
-    status_.up = true;
-    ++status_.sessions;
-    status_.fault.clear();
-    tell("uplink-up", {{"relay", relay_}, {"implementation", setup.implementation}});
-  }
+  void on_up(const moq::peer_setup& setup) override { up(setup); }
   void on_offered(const moq::track_namespace& ns) override {
     ++status_.offered;
     tell("uplink-offered", {{"relay", relay_}, {"namespace", moq::to_string(ns)}});
@@ -58,14 +74,8 @@ private:
     tell("uplink-refused", {{"relay", relay_}, {"namespace", moq::to_string(ns)}, {"code", e.code}, {"reason", e.reason}, {"retry_ms", int64_t{wait.count()}}});
     retry_after_(wait);
   }
-  void tell(std::string event, base::json::object fields) {
-    if (observer_) caf::anon_send(observer_, report{std::move(event), std::move(fields)});
-  }
 
   moq::offering offers_;
-  std::string relay_;
-  uplink_status& status_;
-  observer_actor observer_;
   std::function<void(std::chrono::milliseconds)> retry_after_;
 };
 
@@ -166,7 +176,9 @@ caf::actor spawn_uplink(caf::actor_system& sys, const session_peer& peer, const 
 } // namespace
 
 caf::actor spawn_relay_uplink(caf::actor_system& sys, const session_peer& peer, const machine& on, const running_endpoint& endpoint, observer_actor observer) {
-  const auto make = [name = peer.address.authority()](endpoint_core& core, uplink_status&, auto) { return std::make_unique<relaying_side>(*core.relay(), name); };
+  const auto make = [name = peer.address.authority(), observer](endpoint_core& core, uplink_status& status, auto) {
+    return std::make_unique<relaying_side>(*core.relay(), name, status, observer);
+  };
   return spawn_uplink(sys, peer, on, endpoint, make, std::chrono::milliseconds{0}, std::move(observer));
 }
 

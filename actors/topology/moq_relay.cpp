@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/endpoint_reporter.hpp"
 #include "actors/moq_link.hpp"
 #include "actors/relay_uplink.hpp"
 #include "actors/topology/common.hpp"
@@ -23,6 +24,7 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
       return fail(errc::config, "'" + name + "' is no version that is spoken: moqt-18, moq-lite-05, moq-lite-04, moq-lite-03", "--moq-version");
     if (std::ranges::count(config.moq_version, name) > 1) return fail(errc::config, "'" + name + "' is given twice", "--moq-version");
   }
+  if (config.status_every > std::chrono::hours(24)) return fail(errc::config, "expected 0 to 86400", "--status-seconds");
   moq::relay_config relaying;
   relaying.cache_bytes_max = size_t{config.cache_mb} << 20;
   relaying.cache_age_max = config.cache_age;
@@ -34,6 +36,7 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));
   if (!uplinks.empty()) out.stages.push_back(std::move(uplinks));
+  out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(spawn_endpoint_reporter(sys, endpoint.running.actor, config.status_every, observer))});
   return behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out);
 }
 

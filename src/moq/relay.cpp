@@ -57,6 +57,16 @@ size_t relay::tracks() const {
   return static_cast<size_t>(std::ranges::count_if(tracks_, [](const auto& w) { return w.second->t != nullptr; }));
 }
 
+size_t relay::publishers() const {
+  return static_cast<size_t>(std::ranges::count_if(peers_, [](const auto* p) { return !p->offers_.empty(); }));
+}
+
+size_t relay::subscribers() const {
+  size_t sum = 0;
+  for (const auto& [name, w] : tracks_) sum += w->interest;
+  return sum;
+}
+
 void relay::join(relay_peer& peer) {
   peers_.push_back(&peer);
 }
@@ -369,8 +379,9 @@ bool relay_peer::offers(const track_namespace& ns) const {
          std::ranges::any_of(learned_, [&](const auto& o) { return o.first.is_prefix_of(ns); });
 }
 
-void relay_peer::on_setup(const peer_setup&) {
+void relay_peer::on_setup(const peer_setup& setup) {
   up_ = true;
+  if (tell_up_) tell_up_(setup);
   if (!upstream_) return;
   session_->subscribe_namespace({});
   for (auto* p : home_.peers_) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -91,7 +92,10 @@ public:
   /// When on_tick must be called at the latest.
   std::optional<base::mono_time> deadline() const { return due_; }
   const relay_counters& counters() const { return counters_; }
-  size_t tracks() const; ///< that are relayed now
+  size_t tracks() const;      ///< that are relayed now
+  size_t publishers() const;  ///< sessions that offer something
+  size_t subscribers() const; ///< requests that want a track now
+  size_t cached_bytes() const { return store_.cached_bytes(); }
 
   // track_finder
   std::optional<request_error> wanted(const full_track_name& name, base::mono_time now) override;
@@ -166,6 +170,8 @@ public:
 
   /// Its session, before anything happens there.
   void bind(session& s) { session_ = &s; }
+  /// Calls `tell` when the session is set up.
+  void on_up(std::function<void(const peer_setup&)> tell) { tell_up_ = std::move(tell); }
 
   // upper_layer
   void on_setup(const peer_setup& setup) override;
@@ -194,6 +200,7 @@ private:
   std::string name_;
   bool upstream_;
   bool up_ = false; ///< requests may be made
+  std::function<void(const peer_setup&)> tell_up_;
   session* session_ = nullptr;
   std::map<request_id, relay::relayed*> subscriptions_;
   std::map<request_id, relay::job*> fetches_;

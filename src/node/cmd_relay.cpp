@@ -1,5 +1,3 @@
-#include <cstdio>
-
 #include "node/command.hpp"
 #include "node/commands.hpp"
 #include "node/role_settings.hpp"
@@ -20,9 +18,7 @@ int cmd_relay(const std::vector<std::string>& args) {
     help.name, config.json ? console_mode::json : console_mode::human,
     [&](caf::actor_system& sys, actors::observer_actor observer) { return actors::moq_relay(sys, config, std::move(observer), this_machine()); },
     [&](const actors::running_topology& t) {
-      if (config.json) return;
-      std::printf("listening  %s\n", t.address.c_str());
-      std::fflush(stdout);
+      if (!config.json) print_started(t);
     });
 }
 

@@ -14,10 +14,10 @@ struct run_config {
 } // namespace
 
 int cmd_run(const std::vector<std::string>& args) {
-  static const command_help help{"run", "Runs the role that a config file describes: leader, relay, subscriber or all-in-one.",
+  static const command_help help{"run", "Runs the role that a config file describes: leader, relay, subscriber, all-in-one or moq-relay.",
     {"ec-node run --config deploy/config/leader.json"}};
   static const std::vector<setting<run_config>> settings = {
-    make_setting("config", "FILE", "JSON; its keys are the options of moq-publish and moq-subscribe with underscores", &run_config::config)};
+    make_setting("config", "FILE", "JSON; its keys are the options of moq-publish, moq-subscribe and relay with underscores", &run_config::config)};
   run_config config;
   const auto line = read_line(args, help, settings, config);
   if (!line.go_on) return line.code;
@@ -31,12 +31,13 @@ int cmd_run(const std::vector<std::string>& args) {
     return exit_usage;
   }
   const auto& r = role.value();
-  const bool json = r.publish.json || r.subscribe.json;
+  const bool json = r.publish.json || r.subscribe.json || r.relay.json;
   return run_topology(
     help.name, json ? console_mode::json : console_mode::human,
     [&](caf::actor_system& sys, actors::observer_actor observer) {
       if (r.role == "leader") return actors::leader(sys, r.publish, std::move(observer), this_machine());
       if (r.role == "relay") return actors::relay(sys, r.publish, std::move(observer), this_machine());
+      if (r.role == "moq-relay") return actors::moq_relay(sys, r.relay, std::move(observer), this_machine());
       if (r.role == "subscriber") return actors::subscriber(sys, r.subscribe, std::move(observer));
       return actors::all_in_one(sys, r.publish, r.subscribe, std::move(observer));
     },

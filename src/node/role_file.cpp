@@ -28,7 +28,7 @@ base::result<role_config> parse_role(std::string_view text, const std::string& f
   if (!parsed) return fail(errc::config, parsed.error().text, file);
   const auto& root = parsed.value();
   if (root.as_object() == nullptr) return fail(errc::config, "expected an object with the key \"role\"", file);
-  static const std::vector<std::string> keys = {"role", "publish", "subscribe"};
+  static const std::vector<std::string> keys = {"role", "publish", "subscribe", "relay"};
   for (const auto& [key, value] : *root.as_object()) {
     if (std::ranges::find(keys, key) != keys.end()) continue;
     const auto near = nearest_key(key, keys);
@@ -36,13 +36,14 @@ base::result<role_config> parse_role(std::string_view text, const std::string& f
   }
   const auto* role = root.find("role");
   if (role == nullptr || role->as_string() == nullptr)
-    return fail(errc::config, "expected one of \"leader\", \"relay\", \"subscriber\", \"all-in-one\"", file + ": key \"role\"");
+    return fail(errc::config, "expected one of \"leader\", \"relay\", \"subscriber\", \"all-in-one\", \"moq-relay\"", file + ": key \"role\"");
   role_config out;
   out.role = *role->as_string();
   const bool publishes = out.role == "leader" || out.role == "relay" || out.role == "all-in-one";
   const bool subscribes = out.role == "subscriber" || out.role == "all-in-one";
-  if (!publishes && !subscribes)
-    return fail(errc::config, "expected one of \"leader\", \"relay\", \"subscriber\", \"all-in-one\", found \"" + out.role + "\"",
+  const bool relays = out.role == "moq-relay";
+  if (!publishes && !subscribes && !relays)
+    return fail(errc::config, "expected one of \"leader\", \"relay\", \"subscriber\", \"all-in-one\", \"moq-relay\", found \"" + out.role + "\"",
       file + ": key \"role\"");
   if (out.role == "leader") out.publish.publish_manifests = true;
   if (publishes) {
@@ -51,9 +52,14 @@ base::result<role_config> parse_role(std::string_view text, const std::string& f
   if (subscribes) {
     EC_TRYV(read_section(root, file, "subscribe", subscribe_settings(), out.subscribe));
   }
+  if (relays) {
+    EC_TRYV(read_section(root, file, "relay", relay_settings(), out.relay));
+  }
   if (!publishes && root.find("publish") != nullptr) return fail(errc::config, "role \"" + out.role + "\" does not publish", file + ": key \"publish\"");
   if (!subscribes && root.find("subscribe") != nullptr)
     return fail(errc::config, "role \"" + out.role + "\" does not subscribe", file + ": key \"subscribe\"");
+  if (!relays && root.find("relay") != nullptr)
+    return fail(errc::config, "role \"" + out.role + "\" is no MoQ relay: that is \"moq-relay\"", file + ": key \"relay\"");
   return out;
 }
 

@@ -10,9 +10,10 @@ namespace ec::node {
 
 /// A config file: one role with its settings (docs/formats/config.md).
 struct role_config {
-  std::string role; ///< "leader", "relay", "subscriber" or "all-in-one"
+  std::string role; ///< "leader", "relay", "subscriber", "all-in-one" or "moq-relay"
   actors::publish_config publish;
   actors::subscribe_config subscribe;
+  actors::relay_node_config relay; ///< of "moq-relay"
 };
 
 /// Reads the text of a config file; `file` is its name for errors. Errors: config, with file, key, and what was expected.

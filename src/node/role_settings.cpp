@@ -101,6 +101,7 @@ const std::vector<setting<actors::relay_node_config>>& relay_settings() {
     make_setting("cache-mb", "N", "objects that are kept for who joins late or fetches, MiB, of all tracks (1024)", &c::cache_mb),
     make_setting("cache-age", "SECONDS", "how long a group is kept; the newest of a track stays (120)", &c::cache_age),
     make_setting("publisher-linger-ms", "N", "how long a publisher that vanished is waited for, milliseconds (5000)", &c::publisher_linger),
+    make_setting("status-seconds", "N", "tell what it holds and has counted each N seconds; 0: at the end only (0)", &c::status_every),
     make_setting("json", "", "print events as JSON lines (false)", &c::json),
   };
   return all;

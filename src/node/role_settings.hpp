@@ -13,7 +13,7 @@ const std::vector<setting<actors::publish_config>>& publish_settings();
 /// The settings of `moq-subscribe` and of "subscribe" in a config file.
 const std::vector<setting<actors::subscribe_config>>& subscribe_settings();
 
-/// Of the command relay.
+/// The settings of `relay` and of "relay" in a config file.
 const std::vector<setting<actors::relay_node_config>>& relay_settings();
 
 } // namespace ec::node

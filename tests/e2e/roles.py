@@ -2,7 +2,7 @@
 """The roles from config files, as a unit file would start them: leader, relay and subscriber (or all of it in one process) by
 `ec-node run --config`, ended by SIGTERM: the segment under way is finished, every process ends with 0.
 
-usage: roles.py EC_NODE mesh | all-in-one
+usage: roles.py EC_NODE mesh | all-in-one | moq-relay
 """
 import json
 import pathlib
@@ -64,10 +64,29 @@ def in_one(m):
     m.settled(signer)
 
 
+def through_a_relay(m):
+    signer = m.keygen("leader")
+    m.role("moq-relay", relay={"listen": "127.0.0.1:0", "state_dir": m.dir / "moq-relay-state", "endpoint_addr_out": m.dir / "moq-relay.addr",
+                               "status_seconds": 1, "json": True})
+    relay = m.address("moq-relay")
+    m.role("leader", publish={"input": f"{m.tuner()}/auto/v5.1", "stream_id": mesh.STREAM, "listen": "127.0.0.1:0", "key": m.dir / "leader.key",
+                              "publish_chunks": True, "state_dir": m.dir / "leader-state", "relay": [relay]})
+    m.role("subscriber", subscribe={"remote_manifests": None, "remote": [relay], "stream_id": mesh.STREAM, "tls_insecure": None, "trust": [signer],
+                                    "hls_dir": m.dir / "hls", "state_dir": m.dir / "subscriber-state"})
+    m.segments_written(2)
+    told = lambda event: [e for e in m.events("moq-relay") if e["event"] == event]
+    m.wait_for("the relay tells its state", lambda: [e for e in told("relay-status") if e["publishers"] == 1 and e["subscribers"] >= 2 and e["sessions"] == 2])
+    for name in ("subscriber", "leader", "moq-relay", "tuner"):
+        m.end(name)
+    m.settled(signer)
+    totals = told("relay-totals")
+    check(len(totals) == 1 and totals[0]["objects"] > 20 and totals[0]["upstreams"] == 0 and "conflicts" not in totals[0], f"the relay counted: {totals}")
+
+
 def main():
     binary, what = sys.argv[1], sys.argv[2]
     with Roles(binary, "roles") as m:
-        in_processes(m) if what == "mesh" else in_one(m)
+        {"mesh": in_processes, "all-in-one": in_one, "moq-relay": through_a_relay}[what](m)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   const auto& role = read.value().role;
-  if (role != "leader" && role != "relay" && role != "subscriber" && role != "all-in-one") std::abort();
+  if (role != "leader" && role != "relay" && role != "subscriber" && role != "all-in-one" && role != "moq-relay") std::abort();
   return 0;
 }
