@@ -58,7 +58,8 @@ private:
     for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"duplicates", c.objects_duplicate}, {"conflicts", c.objects_conflict},
            {"behind_hole", c.objects_behind_hole}, {"refused", c.objects_refused}, {"subgroups_reset", c.subgroups_reset}, {"subgroups_rescued", c.subgroups_rescued},
            {"subscriptions_upstream", c.subscriptions_upstream}, {"publishers_lost", c.publishers_lost}, {"publishers_resumed", c.publishers_resumed},
-           {"fetches_upstream", c.fetches_upstream}, {"fetches_shared", c.fetches_shared}, {"fetches_incomplete", c.fetches_incomplete}, {"tracks_refused", c.tracks_refused}})
+           {"fetches_upstream", c.fetches_upstream}, {"fetches_shared", c.fetches_shared}, {"fetches_incomplete", c.fetches_incomplete}, {"tracks_refused", c.tracks_refused}, {"tracks_closed", c.tracks_closed},
+           {"objects_false", c.objects_false}, {"objects_unproven", c.objects_unproven}, {"publishers_ended", c.publishers_ended}})
       if (count > 0) fields.emplace_back(name, count);
     send(observer_, report{event, std::move(fields)});
   }

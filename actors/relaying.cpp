@@ -30,6 +30,13 @@ public:
       {"kept", crypto::blake3(c.kept).hex()}, {"other", crypto::blake3(c.other).hex()}});
   }
 
+  void on_false(const moq::full_track_name& name, std::string_view peer, std::string_view why) override {
+    tell("relay-false", {{"track", moq::to_string(name)}, {"peer", std::string(peer)}, {"reason", std::string(why)}});
+  }
+  void on_publisher_ended(const moq::full_track_name& name, std::string_view peer, std::string_view why) override {
+    tell("publisher-ended", {{"track", moq::to_string(name)}, {"peer", std::string(peer)}, {"reason", std::string(why)}});
+  }
+
 private:
   void tell(std::string event, base::json::object fields) {
     if (observer_) caf::anon_send(observer_, report{std::move(event), std::move(fields)});

@@ -68,6 +68,11 @@ struct relay_node_config {
   unsigned cache_mb = 1024;                     ///< of objects, of all tracks
   std::chrono::seconds cache_age{120};          ///< of a group, but for the newest of its track
   std::chrono::milliseconds publisher_linger{5000}; ///< a publisher that vanished is waited for
+  bool require_manifest = false;                ///< of every.channel streams only what manifests of trusted keys list is passed on
+  std::vector<std::string> trust_signer;        ///< "ed25519:<hex>" of those
+  std::filesystem::path trust_file;             ///< keys for each stream; adds to `trust_signer`
+  std::filesystem::path network_secret_file;    ///< of the streams that are verified
+  bool relay_unverified = false;                ///< what is no every.channel stream is passed on as it comes
   std::chrono::seconds status_every{0};         ///< its counters are told so often; 0: at the end only
   std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
   bool json = false;                            ///< events as JSON lines

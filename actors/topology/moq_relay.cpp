@@ -6,11 +6,29 @@
 #include "actors/topology/common.hpp"
 #include "actors/topology/listening.hpp"
 #include "actors/topology/topology.hpp"
+#include "actors/verified_relaying.hpp"
 #include "base/limits.hpp"
 
 namespace ec::actors {
 
 using base::errc, base::fail;
+
+namespace {
+
+/// What stands between publishers and subscribers; null: nothing.
+base::result<std::shared_ptr<moq::relay_gate>> gate_of(const relay_node_config& config, const machine& on) {
+  if (!config.require_manifest) {
+    const auto given = !config.trust_signer.empty() ? "--trust-signer" : !config.trust_file.empty() ? "--trust-file" : !config.network_secret_file.empty() ? "--network-secret-file" : "";
+    if (*given != 0) return fail(errc::config, "nothing is verified: give --require-manifest too", given);
+    if (config.relay_unverified) return fail(errc::config, "everything is passed on without --require-manifest", "--relay-unverified");
+    return std::shared_ptr<moq::relay_gate>{};
+  }
+  if (config.trust_signer.empty() && config.trust_file.empty()) return fail(errc::config, "whose manifests count? Give --trust-signer or --trust-file", "--require-manifest");
+  EC_TRY(auto secret, read_network_secret(config.network_secret_file));
+  return verified_relaying({config.trust_signer, config.trust_file, std::move(secret), config.relay_unverified, on.wall});
+}
+
+} // namespace
 
 base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on) {
   EC_TRY(const auto upstream, peers_of(config.upstream, base::limits::relay_peers_max, "--upstream"));
@@ -26,6 +44,7 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   }
   if (config.status_every > std::chrono::hours(24)) return fail(errc::config, "expected 0 to 86400", "--status-seconds");
   moq::relay_config relaying;
+  EC_TRY(relaying.gate, gate_of(config, on));
   relaying.cache_bytes_max = size_t{config.cache_mb} << 20;
   relaying.cache_age_max = config.cache_age;
   relaying.publisher_linger = config.publisher_linger;

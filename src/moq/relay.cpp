@@ -151,7 +151,7 @@ void relay::ask(relayed& w) {
 }
 
 void relay::ask(relayed& w, relay_peer& peer) {
-  if (!peer.up_ || w.from.size() >= config_.upstreams_max) return;
+  if (!peer.up_ || w.from.size() >= config_.upstreams_max || is_barred(peer, w.name)) return;
   if (std::ranges::any_of(w.from, [&](const taken& u) { return u.from == &peer; })) return;
   ++counters_.subscriptions_upstream;
   subscribe_options o;
@@ -159,6 +159,7 @@ void relay::ask(relayed& w, relay_peer& peer) {
   // take its own first object for one that was there before.
   auto& u = w.from.emplace_back();
   u.from = &peer;
+  u.source = ++sources_;
   u.id = peer.session_->subscribe(w.name, o);
   peer.subscriptions_[u.id] = &w;
 }
@@ -171,8 +172,10 @@ std::optional<request_error> relay::wanted(const full_track_name& name, base::mo
     if (tracks_.size() >= limits::relay_tracks_max) {
       return request_error{.code = request_code::excessive_load, .retry_after_ms = 10'000, .reason = "too many tracks are relayed", .to = {}};
     }
-    it = tracks_.emplace(name, std::make_unique<relayed>()).first;
-    it->second->name = name;
+    auto made = std::make_unique<relayed>();
+    made->name = name;
+    if (is_closed(*made)) return request_error{.code = request_code::unauthorized, .retry_after_ms = {}, .reason = "only what can be verified is relayed here", .to = {}};
+    it = tracks_.emplace(name, std::move(made)).first;
   }
   auto& w = *it->second;
   ++w.interest;
@@ -181,6 +184,7 @@ std::optional<request_error> relay::wanted(const full_track_name& name, base::mo
   w.used = now_;
   // It may go on elsewhere, or anew.
   if (w.t && w.t->ended() && w.interest == 1) store_.remove(*std::exchange(w.t, nullptr), now_);
+  take_along(w);
   if (w.t) return std::nullopt;
   ask(w);
   if (!w.from.empty()) return std::nullopt;
@@ -238,6 +242,11 @@ void relay::lost(relay_peer& peer, request_id id, bool final, uint64_t status, c
   if (at == peer.subscriptions_.end()) return;
   auto& w = *at->second;
   peer.subscriptions_.erase(at);
+  if (auto* u = w.of(peer, id); u && config_.gate) {
+    for (auto& [group, g] : u->groups)
+      if (!g.decided) go_no_further(*u, group, relay_gate::verdict::drop);
+    config_.gate->on_gone(u->source, w.name);
+  }
   std::erase_if(w.from, [&](const taken& u) { return u.from == &peer && u.id == id; });
   if (std::ranges::none_of(w.from, [&](const taken& u) { return u.from == &peer; })) abandon(peer, &w);
   if (!w.t) {
@@ -265,7 +274,9 @@ void relay::lost(relay_peer& peer, request_id id, bool final, uint64_t status, c
 
 /// Nothing of it is taken any more. The caller forgets it.
 void relay::drop(relayed& w, std::string_view reason) {
+  w.along = nullptr;
   for (const auto& u : std::exchange(w.from, {})) {
+    if (config_.gate) config_.gate->on_gone(u.source, w.name);
     u.from->subscriptions_.erase(u.id);
     if (u.from->up_) u.from->session_->unsubscribe(u.id);
   }
@@ -322,6 +333,7 @@ bool relay::is_over(relayed& w) {
 void relay::on_tick(base::mono_time now) {
   now_ = std::max(now_, now);
   due_.reset();
+  decide();
   for (auto it = tracks_.begin(); it != tracks_.end();) {
     auto& w = *it->second;
     tick(w);

@@ -12,7 +12,9 @@
 
 #include "base/clock.hpp"
 #include "base/limits.hpp"
+#include "base/limits_guard.hpp"
 #include "moq/layers.hpp"
+#include "moq/relay_gate.hpp"
 #include "moq/session.hpp"
 #include "moq/track_store.hpp"
 #include "moq/types.hpp"
@@ -32,6 +34,9 @@ struct relay_config {
   base::mono_duration publisher_linger = std::chrono::seconds(5); ///< how long a publisher that vanished is waited for
   base::mono_duration idle_linger = std::chrono::seconds(2);      ///< a track that nobody wants any more is still taken for so long
   base::mono_duration fill_timeout = std::chrono::seconds(10);    ///< for all objects of a fetch upstream
+  std::shared_ptr<relay_gate> gate{};                             ///< null: everything is passed on as it comes
+  size_t held_bytes_max = base::limits::relay_held_bytes_max;     ///< for the gate, of one subscription upstream
+  size_t refusals_max = base::limits::relay_refusals_max;         ///< by the gate, after which a publisher is not asked for the track again
 };
 
 /// Everything that a relay counts, since it began. Only grows.
@@ -50,6 +55,10 @@ struct relay_counters {
   uint64_t fetches_shared = 0;        ///< served by a fetch upstream that was under way
   uint64_t fetches_incomplete = 0;    ///< of what is not held nobody said whether it exists
   uint64_t tracks_refused = 0;        ///< asked for, and not to be had
+  uint64_t tracks_closed = 0;         ///< asked for or offered, and closed by the gate
+  uint64_t objects_false = 0;         ///< refused by the gate
+  uint64_t objects_unproven = 0;      ///< dropped, as the gate knew nothing for them in time
+  uint64_t publishers_ended = 0;      ///< of a track, for what the gate refused
 };
 
 /// Two publishers gave one object with different bytes.
@@ -76,6 +85,10 @@ public:
   virtual void on_track_down(const full_track_name& /*name*/, std::string_view /*reason*/) {}
   /// The first of a track only; the others are counted.
   virtual void on_conflict(const relay_conflict&) {}
+  /// The gate refused what `peer` gives of it: the first of a track and peer only, the others are counted.
+  virtual void on_false(const full_track_name& /*name*/, std::string_view /*peer*/, std::string_view /*why*/) {}
+  /// It gave too much of that, and is not asked for the track any more.
+  virtual void on_publisher_ended(const full_track_name& /*name*/, std::string_view /*peer*/, std::string_view /*why*/) {}
 };
 
 /// Finds the tracks of a store among the sessions of its peers, and keeps them coming: one subscription to each publisher of a wanted
@@ -139,7 +152,22 @@ private:
   void settle(relayed& w, uint64_t group, uint64_t subgroup, uint64_t code);
   void settle_all(relayed& w, uint64_t code);
   void note_conflict(relayed& w, const object& other, const std::string& from);
+  void begin_subgroup(taken& u, uint64_t group, uint64_t subgroup, stream_facts facts);
+  void take(relayed& w, taken& u, const object& o);
+  void end_subgroup(relayed& w, taken& u, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset);
   static bool can_go_on(const taken& from, uint64_t group, uint64_t subgroup, uint64_t last);
+
+  // relay_screen.cpp: what the gate says of it
+  struct event;
+  bool is_closed(relayed& w);
+  void take_along(relayed& w);
+  bool waits(relayed& w, taken& u, uint64_t group, event e);
+  void go_on(relayed& w, uint64_t source, uint64_t group);
+  void go_no_further(taken& u, uint64_t group, relay_gate::verdict why);
+  void decide();
+  void blame(relayed& w, uint64_t source, const std::string& why);
+  bool is_barred(const relay_peer& peer, const full_track_name& name) const;
+  bool passes(job& j, const object& o);
 
   // relay_fill.cpp: what is fetched of it
   bool start(job& j);
@@ -154,6 +182,8 @@ private:
   base::mono_time now_{};
   std::optional<base::mono_time> due_;
   base::mono_time look_at_{}; ///< at the age of what is held
+  uint64_t sources_ = 0; ///< subscriptions upstream that ever were
+  bool deciding_ = false;
   std::vector<relay_peer*> peers_;
   std::unordered_map<full_track_name, std::unique_ptr<relayed>> tracks_;
 };
@@ -208,6 +238,7 @@ private:
   std::map<request_id, hop_path> ways_;                  ///< of those
   std::map<track_namespace, hop_path> learned_;          ///< of an upstream relay, and not our own coming back
   std::map<track_namespace, request_id> told_;           ///< to an upstream relay
+  std::map<full_track_name, size_t> false_;              ///< of what it gave, the gate refused so much
 };
 
 } // namespace ec::moq

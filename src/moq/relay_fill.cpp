@@ -95,16 +95,19 @@ void relay::filled(relay_peer& peer, request_id id, const object& o) {
   auto& w = *j.of;
   j.bytes += o.payload.size() + o.properties.size();
   const auto held = std::ranges::find_if(w.jobs, [&](const auto& other) { return other.get() == &j; });
-  const auto kept = store_.keep(*w.t, o, *held, now_);
-  if (kept) ++counters_.objects_in;
-  else if (kept.error().code == errc::exists) ++counters_.objects_duplicate;
-  else if (kept.error().code == errc::mismatch) note_conflict(w, o, peer.name_);
-  else ++counters_.objects_refused;
+  if (passes(j, o)) {
+    const auto kept = store_.keep(*w.t, o, *held, now_);
+    if (kept) ++counters_.objects_in;
+    else if (kept.error().code == errc::exists) ++counters_.objects_duplicate;
+    else if (kept.error().code == errc::mismatch) note_conflict(w, o, peer.name_);
+    else ++counters_.objects_refused;
+  }
   if (j.bytes > base::limits::relay_fill_bytes_max) {
     peer.session_->cancel_fetch(id);
     finish(j, fill::state::unknown);
   }
   keep_within_bounds();
+  decide(); // it may have been a manifest
 }
 
 void relay::finish(job& j, fill::state is) {

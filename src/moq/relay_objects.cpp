@@ -17,19 +17,13 @@ const cached_group::subgroup_state* known_subgroup(const track& t, uint64_t grou
 
 } // namespace
 
-void relay::begun(relay_peer& peer, request_id id, uint64_t group, uint64_t subgroup, stream_facts facts) {
-  const auto at = peer.subscriptions_.find(id);
-  if (at == peer.subscriptions_.end()) return;
-  auto& p = at->second->of(peer, id)->of(group, subgroup);
+void relay::begin_subgroup(taken& u, uint64_t group, uint64_t subgroup, stream_facts facts) {
+  auto& p = u.of(group, subgroup);
   p.facts = facts;
   p.open = true;
 }
 
-void relay::object_came(relay_peer& peer, request_id id, const object& o) {
-  const auto at = peer.subscriptions_.find(id);
-  if (at == peer.subscriptions_.end() || !at->second->t) return;
-  auto& w = *at->second;
-  auto& u = *w.of(peer, id);
+void relay::take(relayed& w, taken& u, const object& o) {
   const bool ahead = !u.newest || o.group > *u.newest;
   if (ahead) u.newest = o.group;
   auto& p = u.of(o.group, o.subgroup);
@@ -48,7 +42,7 @@ void relay::object_came(relay_peer& peer, request_id id, const object& o) {
   const auto done = was_reset ? store_.keep(*w.t, o, nullptr, now_) : store_.append(*w.t, o, now_, facts);
   if (done) ++counters_.objects_in;
   else if (done.error().code == errc::exists) ++counters_.objects_duplicate;
-  else if (done.error().code == errc::mismatch) note_conflict(w, o, peer.name_);
+  else if (done.error().code == errc::mismatch) note_conflict(w, o, u.from->name_);
   else ++counters_.objects_refused;
   if (ahead) settle_all(w, reset_code::unknown_object_status);
   keep_within_bounds();
@@ -63,11 +57,8 @@ void relay::note_conflict(relayed& w, const object& other, const std::string& fr
   if (o != g->second.objects.end()) watcher_.on_conflict({w.name, other.at(), o->second.payload, other.payload, from});
 }
 
-void relay::ended(relay_peer& peer, request_id id, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset) {
-  const auto at = peer.subscriptions_.find(id);
-  if (at == peer.subscriptions_.end() || !at->second->t) return;
-  auto& w = *at->second;
-  auto& p = w.of(peer, id)->of(group, subgroup);
+void relay::end_subgroup(relayed& w, taken& u, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset) {
+  auto& p = u.of(group, subgroup);
   p.open = false;
   const auto* known = known_subgroup(*w.t, group, subgroup);
   if (!known || known->ended) return;

@@ -101,6 +101,11 @@ const std::vector<setting<actors::relay_node_config>>& relay_settings() {
     make_setting("cache-mb", "N", "objects that are kept for who joins late or fetches, MiB, of all tracks (1024)", &c::cache_mb),
     make_setting("cache-age", "SECONDS", "how long a group is kept; the newest of a track stays (120)", &c::cache_age),
     make_setting("publisher-linger-ms", "N", "how long a publisher that vanished is waited for, milliseconds (5000)", &c::publisher_linger),
+    make_setting("require-manifest", "", "pass on of every.channel streams only what manifests of trusted keys list, and nothing else (false)", &c::require_manifest),
+    make_setting("trust-signer", "KEY", "ed25519:<hex> of a signer whose manifests count; several may be given", &c::trust_signer),
+    make_setting("trust-file", "FILE", "JSON: which keys to trust for which streams; adds to --trust-signer", &c::trust_file),
+    make_setting("network-secret-file", "FILE", "secret of the streams that are verified, if they have one", &c::network_secret_file),
+    make_setting("relay-unverified", "", "with --require-manifest: pass on tracks that are no every.channel stream, as they come (false)", &c::relay_unverified),
     make_setting("status-seconds", "N", "tell what it holds and has counted each N seconds; 0: at the end only (0)", &c::status_every),
     make_setting("json", "", "print events as JSON lines (false)", &c::json),
   };

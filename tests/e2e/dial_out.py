@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A leader that dials a relay, as from behind a home router: a subscriber that knows the relay alone writes verified HLS, and goes on when the
-relay is restarted, or killed, and comes back at its address: the leader offers its stream there again.
+relay is restarted, or killed, and comes back at its address: the leader offers its stream there again. A relay that requires manifests passes on
+nothing of a liar who was there first under the stream's name.
 
-usage: dial_out.py EC_NODE restarted | killed
+usage: dial_out.py EC_NODE restarted | killed | liar
 """
 import sys
 
@@ -10,8 +11,38 @@ import mesh
 from mesh import check
 
 
+def with_a_liar(m):
+    key = m.keygen("leader")
+    m.keygen("liar")
+    secret = m.dir / "liar.secret"
+    secret.write_text("not the secret of this stream")
+    secret.chmod(0o600)
+    m.start("relay", "relay", "--listen", "127.0.0.1:0", "--state-dir", m.dir / "relay-state", "--endpoint-addr-out", m.dir / "relay.addr", "--json",
+            "--require-manifest", "--trust-signer", key)
+    relay = m.address("relay")
+    source = f"{m.tuner()}/auto/v5.1"
+    told = lambda event: [e for e in m.events("relay") if e["event"] == event]
+    m.publisher("liar", source, "--publish-manifests", "--key", m.dir / "liar.key", "--network-secret-file", secret, "--relay", relay, "--json")
+    m.start("subscriber", "moq-subscribe", "--stream-id", mesh.STREAM, "--json", "--hls-dir", m.dir / "hls", "--remote", relay, "--require-manifest", "--trust", key)
+    m.wait_for("the relay sees through the liar", lambda: told("relay-false"))
+    m.publisher("leader", source, "--publish-manifests", "--key", m.dir / "leader.key", "--relay", relay, "--json")
+    segments = lambda: [e for e in m.events("subscriber") if e["event"] == "segment"]
+    m.wait_for("segments", lambda: len(segments()) >= 2)
+    for name in ("subscriber", "leader", "liar", "relay"):
+        m.end(name)
+    check(all(e["verified"] for e in segments()) and not [e for e in m.events("subscriber") if e["event"] == "rejected"],
+          "the subscriber had the leader's chunks, and nothing that it had to refuse")
+    totals = told("relay-totals")
+    check(len(totals) == 1 and totals[0]["objects_false"] > 0 and "conflicts" not in totals[0], f"the relay counted what it refused: {totals}")
+    verified = m.run("verify", m.dir / "hls", "--trust", key)
+    check(verified.returncode == 0, "all that was written is right")
+
+
 def main():
     binary, case = sys.argv[1], sys.argv[2]
+    if case == "liar":
+        with mesh.Mesh(binary, "dial-out-liar") as m:
+            return with_a_liar(m)
     with mesh.Mesh(binary, f"dial-out-{case}") as m:
         key = m.keygen("leader")
 

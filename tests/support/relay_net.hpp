@@ -23,6 +23,12 @@ struct relay_log final : moq::relay_watcher {
   void on_track_resumed(const moq::full_track_name& name, std::string_view peer) override { log.push_back("resumed " + name.name + " " + std::string(peer)); }
   void on_track_down(const moq::full_track_name& name, std::string_view) override { log.push_back("down " + name.name); }
   void on_conflict(const moq::relay_conflict& c) override { conflicts.push_back(c); }
+  void on_false(const moq::full_track_name& name, std::string_view peer, std::string_view why) override {
+    log.push_back("false " + name.name + " " + std::string(peer) + " " + std::string(why));
+  }
+  void on_publisher_ended(const moq::full_track_name& name, std::string_view peer, std::string_view why) override {
+    log.push_back("ended " + name.name + " " + std::string(peer) + " " + std::string(why));
+  }
   bool has(std::string_view line) const {
     return std::ranges::find(log, line) != log.end();
   }

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "base/file.hpp"
+
 #include "tests/support/topology.hpp"
 
 using namespace ec;
@@ -177,4 +179,90 @@ TEST_CASE("relays that speak moq-lite alone among themselves carry a leader's st
   for (const auto& c : chunks) CHECK(test::flag_of(c, "verified"));
   CHECK(first->log().count("track-up") > 0);
   CHECK(bench.verify().ok());
+}
+
+namespace {
+
+/// A publisher with another network secret: its chunks have the same names as the leader's, and other bytes.
+actors::publish_config liar_of(const test::topology_bench& bench, const std::string& relay) {
+  auto c = bench.publish("liar");
+  const auto secret = bench.dir / "liar.secret";
+  REQUIRE(base::write_file_atomic(secret, base::as_span(std::string("not the secret of this stream")), 0600).has_value());
+  REQUIRE(crypto::signing_key::generate().save(bench.dir / "liar.key").has_value());
+  c.network_secret_file = secret;
+  c.key = bench.dir / "liar.key";
+  c.relay = {relay};
+  return c;
+}
+
+} // namespace
+
+TEST_CASE("a relay that requires manifests passes on the honest leader's chunks alone, whoever came first") {
+  test::topology_bench bench;
+  const auto honest_key = crypto::signing_key::load(bench.dir / "leader.key").value().public_key().to_string();
+  auto config = relay_config(bench);
+  config.require_manifest = true;
+  config.trust_signer = {honest_key};
+  const auto relay = start_relay(bench, config);
+  const auto liar = bench.leader(liar_of(bench, relay->address()));
+  REQUIRE_MESSAGE(liar->log().wait("uplink-offered"), liar->log().text());
+  auto publishing = bench.publish("leader");
+  publishing.relay = {relay->address()};
+  auto wanted = bench.subscribe(*liar, *liar);
+  wanted.remote = {relay->address()};
+  wanted.trust = {honest_key};
+  wanted.stop_after = 4;
+  const auto subscriber = bench.subscriber(wanted);
+  REQUIRE_MESSAGE(relay->log().wait("publisher-ended"), relay->log().text());
+  const auto leader = bench.leader(publishing);
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered"), leader->log().text());
+  REQUIRE_MESSAGE(subscriber->ended(), subscriber->log().text() << relay->log().text());
+  const auto chunks = subscriber->log().all("chunk");
+  REQUIRE(chunks.size() == 4);
+  for (const auto& c : chunks) CHECK(test::flag_of(c, "verified"));
+  CHECK_MESSAGE(subscriber->log().count("rejected") == 0, subscriber->log().text());
+  CHECK(bench.verify().ok());
+  CHECK(relay->log().count("relay-conflict") == 0);
+  CHECK(relay->log().count("relay-false") >= 1);
+  relay->stop();
+  REQUIRE_MESSAGE(relay->ended(), relay->log().text());
+  const auto totals = relay->log().all("relay-totals");
+  REQUIRE(totals.size() == 1);
+  CHECK(test::int_of(totals[0], "objects_false") > 0);
+  CHECK(test::int_of(totals[0], "publishers_ended") >= 1);
+}
+
+TEST_CASE("a relay that trusts no key of a stream passes nothing of it on, nor tracks of another kind") {
+  test::topology_bench bench;
+  auto config = relay_config(bench);
+  config.require_manifest = true;
+  config.trust_signer = {crypto::signing_key::generate().public_key().to_string()};
+  const auto relay = start_relay(bench, config);
+  auto publishing = bench.publish("leader");
+  publishing.relay = {relay->address()};
+  const auto leader = bench.leader(publishing);
+  auto wanted = bench.subscribe(*leader, *leader);
+  wanted.remote = {relay->address()};
+  const auto subscriber = bench.subscriber(wanted);
+  REQUIRE_MESSAGE(relay->log().wait("publisher-ended"), relay->log().text());
+  CHECK(subscriber->log().count("chunk") == 0);
+  CHECK(subscriber->log().count("rejected") == 0);
+}
+
+TEST_CASE("settings of a verifying relay that cannot work are named before anything runs") {
+  test::topology_bench bench;
+  const auto fault = [&](auto change) {
+    auto c = relay_config(bench);
+    change(c);
+    const auto made = actors::moq_relay(bench.sys, c, {});
+    REQUIRE_FALSE(made.has_value());
+    return made.error().message();
+  };
+  const auto says = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  CHECK(says(fault([](auto& c) { c.require_manifest = true; }), "--require-manifest"));
+  CHECK(says(fault([](auto& c) { c.trust_signer = {"ed25519:aa"}; }), "give --require-manifest too"));
+  CHECK(says(fault([](auto& c) { c.relay_unverified = true; }), "--relay-unverified"));
+  CHECK(says(fault([](auto& c) { c.require_manifest = true; c.trust_signer = {"ed25519:aa"}; }), "--trust-signer"));
+  CHECK(says(fault([](auto& c) { c.require_manifest = true; c.trust_file = "/nowhere"; }), "--trust-file"));
+  CHECK(says(fault([](auto& c) { c.status_every = std::chrono::hours(25); }), "--status-seconds"));
 }

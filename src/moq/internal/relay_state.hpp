@@ -24,6 +24,15 @@ struct relay::job : fill {
   base::mono_time until;
 };
 
+/// What came of a group while the gate did not know it.
+struct relay::event {
+  enum class kind : uint8_t { begin, object, end } what = kind::object;
+  uint64_t subgroup = 0;
+  stream_facts facts{};
+  moq::object object{};
+  std::optional<uint64_t> reset{};
+};
+
 /// A subscription upstream.
 struct relay::taken {
   relay_peer* from = nullptr;
@@ -38,6 +47,14 @@ struct relay::taken {
     bool open = true;
   };
   std::map<std::pair<uint64_t, uint64_t>, progress> subgroups;
+
+  uint64_t source = 0; ///< for the gate
+  struct waiting {
+    std::vector<event> events;
+    std::optional<relay_gate::verdict> decided; ///< never hold; what follows goes the same way
+  };
+  std::map<uint64_t, waiting> groups; ///< of a track that goes through the gate by groups
+  size_t held_bytes = 0;
 
   /// What this publisher gave of a subgroup. Over a bound the oldest one is forgotten.
   progress& of(uint64_t group, uint64_t subgroup) {
@@ -61,7 +78,14 @@ struct relay::relayed {
   base::mono_time ask_again;
   base::mono_time used; ///< an object came, or somebody asked
   bool conflict_told = false;
+  relay_gate::passage passage = relay_gate::passage::open;
+  std::shared_ptr<const void> along; ///< the interest in the track that tells what is right in it
 
+  taken* of(uint64_t source) {
+    for (auto& u : from)
+      if (u.source == source) return &u;
+    return nullptr;
+  }
   taken* of(const relay_peer& peer, request_id id) {
     for (auto& u : from)
       if (u.from == &peer && u.id == id) return &u;
