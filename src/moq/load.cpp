@@ -71,12 +71,13 @@ void load_meter::settle_before(uint64_t group) {
 void load_meter::on_object(request_id, const object& o) {
   ++objects_seen_;
   newest_ = std::max(newest_, o.group);
-  if (!measuring_ || o.group < settled_to_ || o.payload.size() < load_stamp_bytes) return;
+  if (!measuring_ || o.payload.size() < load_stamp_bytes) return;
   const auto stamp = base::byte_reader(o.payload.span()).u64();
   const auto took = clock_().time_since_epoch().count() - static_cast<int64_t>(stamp.value());
   ++figures_.objects;
   figures_.payload_bytes += o.payload.size();
   figures_.delays_us.push_back(static_cast<uint32_t>(std::clamp<int64_t>(took / 1000, 0, UINT32_MAX)));
+  if (o.group < settled_to_) return; // the rest of a group that began before
   auto& g = groups_[o.group];
   ++g.objects;
   if (took > late_.count()) g.late = true;

@@ -67,7 +67,7 @@ public:
   bool established() const { return up_; }
   bool subscribed() const { return subscribed_; }
   bool flowing() const { return objects_seen_ > 0; }
-  /// Groups that begin from now on count.
+  /// Objects count from now on, groups that begin from now on.
   void begin();
   /// Groups that are not whole by now are lost.
   void end();
