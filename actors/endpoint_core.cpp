@@ -20,6 +20,10 @@ uint64_t new_origin_id() {
   return id;
 }
 
+std::optional<base::mono_time> session_deadline(moq_link& link) {
+  return link.session().deadline();
+}
+
 } // namespace
 
 base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_system& sys, quic::endpoint_config config,
@@ -56,10 +60,12 @@ size_t endpoint_core::unsent() const {
 
 void endpoint_core::watch(moq_link& link) {
   dialled_.push_back(&link);
+  link.time_by(&timers_);
 }
 
 void endpoint_core::forget(moq_link& link) {
   std::erase(dialled_, &link);
+  link.time_by(nullptr);
 }
 
 void endpoint_core::let_go(std::unique_ptr<moq_link> link) {
@@ -182,8 +188,10 @@ quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::t
   config.takes_publish = relay_ != nullptr;
   s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
     self->link->session().on_transport_closed(why.code, why.text, loop_->now());
+    self->link->time_by(nullptr);
     gone_.splice(gone_.end(), served_, self);
   });
+  s.link->time_by(&timers_);
   if (relay_) {
     s.relayed = std::make_unique<moq::relay_peer>(*relay_, s.peer, false);
     s.relayed->bind(s.link->session());
@@ -202,18 +210,13 @@ std::optional<base::mono_time> endpoint_core::deadline() const {
   const auto earlier = [&](std::optional<base::mono_time> due) {
     if (due && (!next || *due < *next)) next = due;
   };
-  for (const auto& s : served_) earlier(s.link->session().deadline());
-  for (auto* link : dialled_) earlier(link->session().deadline());
+  earlier(timers_.next(session_deadline));
   if (relay_) earlier(relay_->deadline());
   return next;
 }
 
 void endpoint_core::on_timer(base::mono_time now) {
-  const auto tick = [&](moq_link& link) {
-    if (const auto due = link.session().deadline(); due && *due <= now) link.session().on_tick(now);
-  };
-  for (auto& s : served_) tick(*s.link);
-  for (auto* link : std::vector(dialled_)) tick(*link);
+  timers_.run(now, session_deadline, [now](moq_link& link) { link.session().on_tick(now); });
   if (const auto due = relay_ ? relay_->deadline() : std::nullopt; due && *due <= now) relay_->on_tick(now);
   if (const auto due = quic_->deadline(); due && *due <= now) quic_->on_timer(now);
 }

@@ -110,6 +110,7 @@ private:
   std::optional<guest_wish> wish_;
   uint32_t guests_ = 0; ///< that ever came
   std::shared_ptr<const int> guest_lives_ = std::make_shared<const int>(); ///< held by each actor that hears a guest
+  mutable moq_link::timers timers_; ///< of served_ and dialled_, which they outlive; asked again while the loop asks for the deadline
   moq::track_store store_; // outlives the sessions that read it
   std::unique_ptr<moq::relay_watcher> watcher_;
   std::unique_ptr<moq::relay> relay_; // as well

@@ -42,6 +42,12 @@ void moq_link::orphan(std::function<void(const quic::close_reason&)> on_gone) {
   on_gone_ = std::move(on_gone);
 }
 
+void moq_link::time_by(timers* list) {
+  if (timers_ != nullptr) timers_->remove(*this);
+  timers_ = list;
+  if (timers_ != nullptr) timers_->add(*this);
+}
+
 void moq_link::hold_credit(bool hold) {
   held_ = hold;
   if (hold || connection_ == nullptr) return;

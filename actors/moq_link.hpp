@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "actors/net_loop.hpp"
+#include "base/deadline_list.hpp"
 #include "moq/session.hpp"
 #include "quic/endpoint.hpp"
 #include "quic/webtransport.hpp"
@@ -26,6 +27,7 @@ public:
   /// `on_gone` is the last call; the link may be destroyed after it returned, not within.
   moq_link(const net_loop& loop, moq::session_config config, moq::upper_layer& upper, moq::track_store* published,
     std::function<void(const quic::close_reason&)> on_gone);
+  ~moq_link() override { time_by(nullptr); }
 
   void attach(quic::connection& c) { connection_ = &c; }
   /// Dials `address`, which was looked up as `peer`: by QUIC itself, or by WebTransport where it says https.
@@ -38,6 +40,11 @@ public:
   /// The session is over for its owner, who goes away: nothing is called above any more but `on_gone`, once the connection has
   /// ended too.
   void orphan(std::function<void(const quic::close_reason&)> on_gone);
+
+  base::deadline_place place;
+  using timers = base::deadline_list<moq_link, &moq_link::place>;
+  /// Lists the session's deadline there, and nowhere else; null: nowhere.
+  void time_by(timers* list);
 
   /// While held, received bytes give the peer no new credit: it stops sending when the windows are full.
   void hold_credit(bool hold);
@@ -53,6 +60,9 @@ public:
   size_t datagram_bytes_max() const override;
   bool send_datagram(base::bytes data) override;
   void close(uint64_t code, std::string_view reason) override;
+  void deadline_moved() override {
+    if (timers_ != nullptr) timers_->touch(*this);
+  }
 
   // quic::connection_events
   void on_connected(std::string_view alpn, const quic::socket_address& peer) override;
@@ -65,6 +75,7 @@ public:
 
 private:
   const net_loop& loop_; ///< tells the time
+  timers* timers_ = nullptr;
   std::unique_ptr<quic::webtransport> below_;
   quic::connection* connection_ = nullptr;
   moq::session session_;

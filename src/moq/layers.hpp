@@ -31,6 +31,8 @@ struct lower_layer {
   virtual size_t datagram_bytes_max() const { return 0; }
   /// False: it was dropped at once, for want of room.
   virtual bool send_datagram(base::bytes /*data*/) { return false; }
+  /// The session was called, from wherever: `session::deadline` may answer another time than before. To be asked for it later, not from here.
+  virtual void deadline_moved() {}
 };
 
 /// How a track that the peer publishes is taken: what PUBLISH_OK says.

@@ -92,6 +92,7 @@ request_id lite_session::publish_ns(const track_namespace& ns) {
   offers_[id] = ns;
   retell(ns);
   local_answers_.emplace_back(id, request_ok{}); // nobody answers; it is there for who asks
+  lower_.deadline_moved();
   return id;
 }
 
@@ -121,7 +122,10 @@ void lite_session::inquire(lite_inquiry& q) {
   lite::put_type(out, lite::bidi_type::announce);
   lite::encode(out, lite::announce_request{*lite::to_path(q.prefix), config_.origin_id}, version_);
   lower_.write(*q.stream, base::bytes::adopt(out.take()), false);
-  if (version_ < lite::version::v05 && q.id != no_request) local_answers_.emplace_back(q.id, request_ok{}); // no message says so
+  if (version_ < lite::version::v05 && q.id != no_request) {
+    local_answers_.emplace_back(q.id, request_ok{}); // no message says so
+    lower_.deadline_moved();
+  }
 }
 
 void lite_session::read_inquiry(uint64_t stream) {

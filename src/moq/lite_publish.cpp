@@ -271,6 +271,7 @@ bool lite_session::pump_group(uint64_t stream, lite_served& s, uint64_t group, l
     if (!o.stream && !open_group(s, group, o)) return false;
     if (lower_.unsent(*o.stream) >= limits::moq_fetch_unsent_bytes_max) {
       again_ = now_ + again;
+      lower_.deadline_moved();
       return false;
     }
     if (!write_frame(s, group, o, g, at->second)) return false;

@@ -406,6 +406,7 @@ std::optional<request_error> lite_session::not_allowed(request_kind kind, const 
 
 request_id lite_session::local_failure(request_id id, uint64_t c, std::string reason) {
   local_answers_.emplace_back(id, request_error{.code = c, .retry_after_ms = {}, .reason = std::move(reason), .to = {}});
+  lower_.deadline_moved();
   return id;
 }
 

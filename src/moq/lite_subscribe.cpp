@@ -107,6 +107,7 @@ void lite_session::update(request_id id, const update_options& options) {
   }
   if (r.kind == request_kind::subscribe && r.stream) put(*r.stream, false, r.how);
   local_answers_.emplace_back(id, request_ok{});
+  lower_.deadline_moved();
 }
 
 /// True if the request's stream is there, or could be opened.

@@ -324,22 +324,27 @@ std::unique_ptr<session::family> session::make(session_config config, lower_laye
 session::session(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
   impl_(make(std::move(config), lower, upper, published)) {}
 session::~session() = default;
-void session::on_connected(base::mono_time now) { impl_->on_connected(now); }
-void session::on_stream_data(uint64_t stream, base::bytes data, bool fin, base::mono_time now) {
-  impl_->on_stream_data(stream, std::move(data), fin, now);
+/// Every way in but the const ones: what is done here may move the deadline.
+session::family& session::enter() {
+  impl_->lower_.deadline_moved();
+  return *impl_;
 }
-void session::on_stream_reset(uint64_t stream, uint64_t code, base::mono_time now) { impl_->on_stream_reset(stream, code, now); }
-void session::on_stop_sending(uint64_t stream, uint64_t code, base::mono_time now) { impl_->on_stop_sending(stream, code, now); }
-void session::on_datagram(base::bytes data, base::mono_time now) { impl_->on_datagram(std::move(data), now); }
-void session::on_streams_available(base::mono_time now) { impl_->on_streams_available(now); }
-void session::on_writable(uint64_t stream, base::mono_time now) { impl_->on_writable(stream, now); }
-void session::on_transport_closed(uint64_t code, std::string_view reason, base::mono_time) { impl_->on_transport_closed(code, reason); }
-void session::on_tick(base::mono_time now) { impl_->on_tick(now); }
+void session::on_connected(base::mono_time now) { enter().on_connected(now); }
+void session::on_stream_data(uint64_t stream, base::bytes data, bool fin, base::mono_time now) {
+  enter().on_stream_data(stream, std::move(data), fin, now);
+}
+void session::on_stream_reset(uint64_t stream, uint64_t code, base::mono_time now) { enter().on_stream_reset(stream, code, now); }
+void session::on_stop_sending(uint64_t stream, uint64_t code, base::mono_time now) { enter().on_stop_sending(stream, code, now); }
+void session::on_datagram(base::bytes data, base::mono_time now) { enter().on_datagram(std::move(data), now); }
+void session::on_streams_available(base::mono_time now) { enter().on_streams_available(now); }
+void session::on_writable(uint64_t stream, base::mono_time now) { enter().on_writable(stream, now); }
+void session::on_transport_closed(uint64_t code, std::string_view reason, base::mono_time) { enter().on_transport_closed(code, reason); }
+void session::on_tick(base::mono_time now) { enter().on_tick(now); }
 std::optional<base::mono_time> session::deadline() const { return impl_->deadline(); }
-request_id session::subscribe(const full_track_name& track, const subscribe_options& options) { return impl_->subscribe(track, options); }
-void session::update(request_id id, const update_options& options) { impl_->update(id, options); }
+request_id session::subscribe(const full_track_name& track, const subscribe_options& options) { return enter().subscribe(track, options); }
+void session::update(request_id id, const update_options& options) { enter().update(id, options); }
 void session::unsubscribe(request_id id) {
-  impl_->cancel(id, request_kind::subscribe);
+  enter().cancel(id, request_kind::subscribe);
   impl_->cancel(id, request_kind::publish);
 }
 request_id session::fetch(const full_track_name& track, location start, location end, const fetch_options& options) {
@@ -347,39 +352,39 @@ request_id session::fetch(const full_track_name& track, location start, location
   m.track = track;
   m.start = start;
   m.end = end;
-  return impl_->fetch_track(std::move(m), options, no_request);
+  return enter().fetch_track(std::move(m), options, no_request);
 }
 request_id session::joining_fetch_relative(request_id subscription, uint64_t groups_back, const fetch_options& options) {
   moq::fetch m;
   m.type = moq::fetch::kind::relative_joining;
   m.joining_id = subscription;
   m.joining_start = groups_back;
-  return impl_->fetch_track(std::move(m), options, subscription);
+  return enter().fetch_track(std::move(m), options, subscription);
 }
 request_id session::joining_fetch_absolute(request_id subscription, uint64_t start_group, const fetch_options& options) {
   moq::fetch m;
   m.type = moq::fetch::kind::absolute_joining;
   m.joining_id = subscription;
   m.joining_start = start_group;
-  return impl_->fetch_track(std::move(m), options, subscription);
+  return enter().fetch_track(std::move(m), options, subscription);
 }
-void session::cancel_fetch(request_id id) { impl_->cancel(id, request_kind::fetch); }
-request_id session::publish(const full_track_name& track, const publish_options& options) { return impl_->publish(track, options); }
-void session::end_subscription(request_id id, uint64_t status, std::string_view reason) { impl_->end_subscription(id, status, reason); }
-request_id session::publish_namespace(const track_namespace& ns) { return impl_->publish_ns(ns); }
-void session::withdraw_namespace(request_id id) { impl_->cancel(id, request_kind::publish_namespace); }
-request_id session::subscribe_namespace(const track_namespace& prefix) { return impl_->subscribe_ns(prefix); }
-void session::unsubscribe_namespace(request_id id) { impl_->cancel(id, request_kind::subscribe_namespace); }
-request_id session::subscribe_tracks(const track_namespace& prefix, bool forward) { return impl_->subscribe_tracks(prefix, forward); }
-void session::unsubscribe_tracks(request_id id) { impl_->cancel(id, request_kind::subscribe_tracks); }
-void session::update_prefix(request_id id, const track_namespace& prefix) { impl_->update_prefix(id, prefix); }
-request_id session::track_status(const full_track_name& track) { return impl_->track_status(track); }
-void session::revoke_namespace(request_id peer_request) { impl_->revoke_namespace(peer_request); }
-bool session::pad(size_t count, bool as_datagram) { return impl_->pad(count, as_datagram); }
-void session::goaway(std::string_view uri, uint64_t timeout_ms) { impl_->goaway(uri, timeout_ms); }
-void session::goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms) { impl_->goaway_request(id, uri, timeout_ms); }
-void session::use_tokens(std::vector<auth_token> tokens) { impl_->use_tokens(std::move(tokens)); }
-void session::close(uint64_t code, std::string_view reason) { impl_->close(code, reason); }
+void session::cancel_fetch(request_id id) { enter().cancel(id, request_kind::fetch); }
+request_id session::publish(const full_track_name& track, const publish_options& options) { return enter().publish(track, options); }
+void session::end_subscription(request_id id, uint64_t status, std::string_view reason) { enter().end_subscription(id, status, reason); }
+request_id session::publish_namespace(const track_namespace& ns) { return enter().publish_ns(ns); }
+void session::withdraw_namespace(request_id id) { enter().cancel(id, request_kind::publish_namespace); }
+request_id session::subscribe_namespace(const track_namespace& prefix) { return enter().subscribe_ns(prefix); }
+void session::unsubscribe_namespace(request_id id) { enter().cancel(id, request_kind::subscribe_namespace); }
+request_id session::subscribe_tracks(const track_namespace& prefix, bool forward) { return enter().subscribe_tracks(prefix, forward); }
+void session::unsubscribe_tracks(request_id id) { enter().cancel(id, request_kind::subscribe_tracks); }
+void session::update_prefix(request_id id, const track_namespace& prefix) { enter().update_prefix(id, prefix); }
+request_id session::track_status(const full_track_name& track) { return enter().track_status(track); }
+void session::revoke_namespace(request_id peer_request) { enter().revoke_namespace(peer_request); }
+bool session::pad(size_t count, bool as_datagram) { return enter().pad(count, as_datagram); }
+void session::goaway(std::string_view uri, uint64_t timeout_ms) { enter().goaway(uri, timeout_ms); }
+void session::goaway_request(request_id id, std::string_view uri, uint64_t timeout_ms) { enter().goaway_request(id, uri, timeout_ms); }
+void session::use_tokens(std::vector<auth_token> tokens) { enter().use_tokens(std::move(tokens)); }
+void session::close(uint64_t code, std::string_view reason) { enter().close(code, reason); }
 bool session::established() const { return impl_->peer_setup_ && impl_->connected_ && !impl_->closed_; }
 bool session::closed() const { return impl_->closed_; }
 base::mono_time session::now() const { return impl_->now_; }

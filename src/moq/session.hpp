@@ -199,6 +199,7 @@ public:
 
 private:
   static std::unique_ptr<family> make(session_config config, lower_layer& lower, upper_layer& upper, track_store* published);
+  family& enter();
 
   std::unique_ptr<family> impl_;
 };

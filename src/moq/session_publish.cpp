@@ -117,11 +117,17 @@ void session::impl::check_ages(served_subscription& s) {
   }
 }
 
+/// Only ages give a subscription a deadline: most have none, and are not to be asked at each object.
+void session::impl::ages_moved(const served_subscription& s) {
+  if (s.object_timeout_ms > 0 || s.subgroup_timeout_ms > 0) lower_.deadline_moved();
+}
+
 void session::impl::on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) {
   auto* r = serving(t);
   if (closed_ || !r) return;
   now_ = now;
   auto& s = *r->sub;
+  ages_moved(s);
   if (!s.forward || o.at() < s.start || (s.end_group && o.group > *s.end_group)) return try_finish(served_.at(&t));
   if (o.datagram) return write_datagram(s, t, o);
   const std::pair key{o.group, o.subgroup};
@@ -156,6 +162,7 @@ void session::impl::on_end_subgroup(track& t, uint64_t group, uint64_t subgroup,
   auto* r = serving(t);
   if (closed_ || !r) return;
   now_ = now;
+  ages_moved(*r->sub);
   const auto o = r->sub->out.find({group, subgroup});
   if (o != r->sub->out.end()) finish_subgroup(o->second);
   r->sub->given_up.erase({group, subgroup});
@@ -166,6 +173,7 @@ void session::impl::on_end_group(track& t, uint64_t group, mono_time now) {
   if (closed_ || !r) return;
   now_ = now;
   auto& s = *r->sub;
+  ages_moved(s);
   for (auto o = s.out.lower_bound({group, 0}); o != s.out.end() && o->first.first == group; ++o) finish_subgroup(o->second);
   std::erase_if(s.given_up, [&](const auto& key) { return key.first == group; });
   check_ages(s);
@@ -247,7 +255,10 @@ void session::impl::try_finish(request_id id) {
   }
   if (!s.end || std::ranges::any_of(s.out, [](const auto& o) { return !o.second.stream; })) return;
   send(r.stream, publish_done{.status = s.end->status, .stream_count = s.streams_opened, .reason = s.end->reason}, true);
-  if (r.offer && !r.offer->asked_for) offers_over_.push_back(id);
+  if (r.offer && !r.offer->asked_for) {
+    offers_over_.push_back(id);
+    lower_.deadline_moved();
+  }
   end_peer(id);
 }
 
@@ -300,6 +311,7 @@ void session::impl::pump_streams() {
 void session::impl::on_track_added(track& t, mono_time now) {
   if (closed_) return;
   now_ = now;
+  lower_.deadline_moved();
   std::vector<std::pair<uint64_t, moq::fetch>> fetches;
   for (auto it = peers_.begin(); it != peers_.end();) {
     const auto at = it++;
@@ -323,6 +335,7 @@ void session::impl::on_track_added(track& t, mono_time now) {
 void session::impl::on_track_refused(const full_track_name& name, const request_error& why, mono_time now) {
   if (closed_) return;
   now_ = now;
+  lower_.deadline_moved();
   std::vector<request_id> over;
   for (auto& [id, r] : peers_) {
     if (r.waiting_fetch && r.waiting_fetch->track == name) over.push_back(id);
@@ -339,6 +352,7 @@ void session::impl::on_track_refused(const full_track_name& name, const request_
 void session::impl::on_filled(const fill& what, mono_time now) {
   if (closed_) return;
   now_ = now;
+  lower_.deadline_moved();
   std::vector<request_id> filled;
   for (const auto& [id, r] : peers_) {
     if (r.fetched && r.fetched->waiting && r.fetched->brought.get() == &what) filled.push_back(id);
@@ -353,6 +367,7 @@ void session::impl::on_filled(const fill& what, mono_time now) {
 void session::impl::on_track_removed(track& t, mono_time now) {
   if (closed_) return;
   now_ = now;
+  lower_.deadline_moved();
   std::vector<request_id> lost;
   for (const auto& [id, r] : peers_) {
     if (r.fetched && r.fetched->t == &t) lost.push_back(id);

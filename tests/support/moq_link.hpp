@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include "base/hex.hpp"
 #include "moq/session.hpp"
 #include "moq/track_store.hpp"
@@ -179,7 +181,18 @@ struct moq_end : moq::lower_layer {
     closed = code;
     close_reason = reason;
   }
+  void deadline_moved() override { deadline_told = true; }
+
+  bool deadline_told = true;
+  std::optional<base::mono_time> deadline; ///< as it was asked last
 };
+
+/// A deadline may come nearer only if the session said so: else an owner that asks only then would sleep through it.
+inline void check_deadline(moq_end& end, const moq::session& s) {
+  const auto at = s.deadline();
+  if (!std::exchange(end.deadline_told, false)) CHECK_MESSAGE(!(at && (!end.deadline || *at < *end.deadline)), "a deadline moved untold");
+  end.deadline = at;
+}
 
 /// Moves what waits at one end to the session at the other; `split`: bytes in one arrival, 0: as written. False: nothing moved.
 inline bool carry(moq_end& from, moq::session& to, base::mono_time now, size_t split = 0) {
@@ -246,8 +259,12 @@ struct moq_link {
   }
   /// Moves everything until nothing is left to move.
   void pump() {
+    check_deadline(client_end, *client);
+    check_deadline(server_end, *server);
     while (move(client_end, *server) | move(server_end, *client)) {
     }
+    check_deadline(client_end, *client);
+    check_deadline(server_end, *server);
   }
   bool move(moq_end& from, moq::session& to) { return carry(from, to, now, split); }
   /// Lets time pass on both sides.

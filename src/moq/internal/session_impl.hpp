@@ -360,6 +360,7 @@ private:
   void give_up(served_subscription& s, uint64_t group, uint64_t code);
   void note_given_up(served_subscription& s, std::pair<uint64_t, uint64_t> key);
   void keep_within_bound(served_subscription& s);
+  void ages_moved(const served_subscription& s);
   void check_ages(served_subscription& s);
   void settle_subscription(request_id id, uint64_t status, std::string reason);
   void try_finish(request_id id);
