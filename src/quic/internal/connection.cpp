@@ -24,14 +24,10 @@ connection_impl::~connection_impl() {
   if (conn_) ngtcp2_conn_del(conn_);
 }
 
-connection_impl::stream* connection_impl::find(uint64_t id) {
+connection_impl::stream* connection_impl::find(uint64_t id) const {
+  if (recent_ != nullptr && recent_->id == id) return recent_;
   const auto at = streams_.find(id);
-  return at == streams_.end() ? nullptr : at->second.get();
-}
-
-const connection_impl::stream* connection_impl::find(uint64_t id) const {
-  const auto at = streams_.find(id);
-  return at == streams_.end() ? nullptr : at->second.get();
+  return at == streams_.end() ? nullptr : recent_ = at->second.get();
 }
 
 connection_impl::stream& connection_impl::add_stream(uint64_t id, bool writable, bool remote) {
@@ -176,6 +172,7 @@ void connection_impl::forget_if_done(stream& s) {
   if (!s.closed || s.uncredited > 0) return;
   const bool remote = s.remote;
   const bool bidi = (s.id & 2) == 0;
+  if (recent_ == &s) recent_ = nullptr;
   streams_.erase(s.id);
   streams_freed();
   if (!remote) return;
@@ -193,6 +190,7 @@ void connection_impl::stream_closed(stream& s, bool with_code, uint64_t code) {
   unacked_ -= s.out.unacked();
   s.out = {};
   s.closed = true;
+  if (std::exchange(s.awaited, false)) std::erase(awaited_, &s);
   // ngtcp2 has no callback for STOP_SENDING; a code on a stream that neither side reset tells of it.
   if (s.writable && !s.reset_sent && (s.stopped || (with_code && !s.reset_received && !s.stop_sent))) {
     s.stopped = true;
@@ -282,7 +280,11 @@ step connection_impl::read(const socket_address& local, const socket_address& re
 
 bool connection_impl::after_read(base::mono_time now) {
   if (state_ == state::ended) return false;
-  if (state_ != state::open || last_words_ || fresh_ || unsent_ > 0 || !schedule_.empty() || !datagrams_.empty() || outstanding()) return true;
+  if (state_ != state::open || last_words_ || fresh_ || unsent_ > 0 || !schedule_.empty() || !datagrams_.empty() || control_ || probe_tries_ > 0) return true;
+  // What is on its way gives nothing to write, unless some of it was lost. Then every packet that is read may make room for the repair,
+  // until all has arrived.
+  repairing_ = outstanding() && (lost_some() || repairing_);
+  if (repairing_) return true;
   const auto expiry = ngtcp2_conn_get_expiry(conn_);
   if (expiry <= stamp(now)) return true;
   rearm(now, expiry);
@@ -347,17 +349,20 @@ ngtcp2_ssize connection_impl::write_packet(ngtcp2_path_storage& path, ngtcp2_pkt
       // Without connection credit only a bare FIN can go.
       if (count > 0 && !may_send) s = nullptr;
     }
-    const uint32_t flags = s ? NGTCP2_WRITE_STREAM_FLAG_MORE | (last ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0) : NGTCP2_WRITE_STREAM_FLAG_NONE;
+    // Alone, with all that it has in hand: nobody could fill the packet up, so it need not be asked for in a second call.
+    size_t offered = 0;
+    for (size_t i = 0; s && i < count; ++i) offered += vecs[i].len;
+    const uint32_t more = s && schedule_.one() && offered == s->out.unsent() ? NGTCP2_WRITE_STREAM_FLAG_NONE : NGTCP2_WRITE_STREAM_FLAG_MORE;
+    const uint32_t flags = s ? more | (last ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0) : NGTCP2_WRITE_STREAM_FLAG_NONE;
     ngtcp2_ssize taken = -1;
     const auto n = ngtcp2_conn_writev_stream(conn_, &path.path, &info, space.data(), space.size(), &taken, flags,
                                              s ? static_cast<int64_t>(s->id) : -1, vecs, s ? count : 0, ts);
     if (s && taken >= 0) {
       const auto bytes = static_cast<size_t>(taken);
-      size_t offered = 0;
-      for (size_t i = 0; i < count; ++i) offered += vecs[i].len;
       const bool fin = last && bytes == offered;
       if (fin && !s->out.fin_sent()) ++fins_;
       s->out.sent(bytes, fin);
+      if (!std::exchange(s->awaited, true)) awaited_.push_back(s);
       unsent_ -= bytes;
       unacked_ += bytes;
       if (s->out.sendable()) schedule_.rotate(s->turn);

@@ -162,6 +162,8 @@ private:
     bool stopped = false;        ///< the peer does not want it
     bool stop_sent = false;      ///< we do not want it
     bool reset_received = false;
+    bool awaited = false;        ///< in awaited_
+    uint64_t losses = 0;         ///< packets with its data that were found lost, when last looked at
     bool closed = false;         ///< done for ngtcp2; kept until its bytes are consumed
   };
 
@@ -181,8 +183,7 @@ private:
   ngtcp2_settings settings(base::mono_time now) const;
   ngtcp2_transport_params params() const;
   std::optional<uint64_t> open(bool bidi);
-  stream* find(uint64_t id);
-  const stream* find(uint64_t id) const;
+  stream* find(uint64_t id) const;
   stream& add_stream(uint64_t id, bool writable, bool remote);
   void push(event e);
   void drop_unsent(stream& s);
@@ -202,6 +203,7 @@ private:
   /// else go. ngtcp2 has no call that sends one now.
   bool probe_early(base::mono_time now);
   size_t bytes_in_flight() const;
+  bool lost_some();
   bool outstanding() const { return unacked_ > 0 || fins_ > 0 || control_; }
   void rearm(base::mono_time now, ngtcp2_tstamp expiry);
   void apply_keep_alive();
@@ -226,11 +228,14 @@ private:
   std::unordered_map<uint64_t, std::unique_ptr<stream>> streams_;
   send_schedule schedule_;
   std::vector<stream*> blocked_; ///< while one packet is written
+  std::vector<stream*> awaited_; ///< with data or FIN that is sent and, when last looked at, not acknowledged
+  mutable stream* recent_ = nullptr; ///< found last: a fan-out asks for one stream many times
   std::deque<base::bytes> datagrams_;
   size_t unsent_ = 0;
   size_t unacked_ = 0;
   size_t fins_ = 0;       ///< streams whose FIN is sent and that are not closed
   bool control_ = false;  ///< a frame that no counter above covers may be in flight
+  bool repairing_ = false; ///< something was lost, and not all that is sent has arrived since
   bool fresh_ = false;    ///< what was read asks for an answer
   bool want_bidi_ = false; ///< open_bidi had answered nothing
   bool want_uni_ = false;

@@ -1,4 +1,4 @@
-// What a connection does when a path that was dark carries again.
+// What a connection does about packets that did not arrive: single ones, and those of a path that was dark and carries again.
 #include <algorithm>
 #include <utility>
 
@@ -40,6 +40,19 @@ bool connection_impl::probe_early(base::mono_time now) {
   --probe_tries_;
   ahead_ += base::mono_duration(static_cast<int64_t>(expiry - at));
   return true;
+}
+
+/// True if a packet with stream data was found lost since the last call.
+bool connection_impl::lost_some() {
+  bool lost = false;
+  std::erase_if(awaited_, [&](stream* s) {
+    const uint64_t losses = ngtcp2_conn_get_stream_loss_count(conn_, static_cast<int64_t>(s->id));
+    lost = lost || losses != s->losses;
+    s->losses = losses;
+    s->awaited = s->out.unacked() > 0 || s->out.fin_sent(); // until it is closed
+    return !s->awaited;
+  });
+  return lost;
 }
 
 size_t connection_impl::bytes_in_flight() const {

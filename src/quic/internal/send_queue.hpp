@@ -65,6 +65,8 @@ public:
   void rotate(send_turn& stream);
   void set_urgency(send_turn& stream, uint64_t urgency);
   bool empty() const { return ready_.empty(); }
+  /// True if one stream has something to send, and only one.
+  bool one() const { return ready_.size() == 1; }
   /// Null when nothing is ready.
   send_turn* front() const { return ready_.empty() ? nullptr : *ready_.begin(); }
 
