@@ -26,16 +26,27 @@ bool session::impl::open_subgroup(served_subscription& s, out_subgroup& o) {
   return true;
 }
 
-/// The header is ours, the payload is shared by all subscriptions: two writes, no copy.
-void session::impl::write_object(served_subscription&, out_subgroup& o, const object& what) {
+/// The same for all subscribers whose stream has the same object before it: encoded once.
+base::bytes session::impl::object_head(track* t, const out_subgroup& o, const object& what) const {
+  if (t != nullptr) {
+    const auto& made = t->head();
+    if (made.by == &draft_ && made.at == what.at() && made.previous == o.last_id && made.has_properties == o.header.has_properties) return made.bytes;
+  }
   object_header h;
   h.id = what.id;
   h.properties = what.properties;
   h.payload_bytes = what.payload.size();
   h.status = what.status;
-  auto head = draft_.encode_subgroup_object(h, o.header, o.last_id);
+  auto bytes = base::bytes::adopt(draft_.encode_subgroup_object(h, o.header, o.last_id));
+  if (t != nullptr) t->head() = {&draft_, what.at(), o.last_id, o.header.has_properties, bytes};
+  return bytes;
+}
+
+/// The header and the payload are shared with other subscriptions: two writes, no copy.
+void session::impl::write_object(served_subscription& s, out_subgroup& o, const object& what) {
+  auto head = object_head(s.t, o, what);
   o.written += head.size() + what.payload.size();
-  lower_.write(*o.stream, base::bytes::adopt(std::move(head)), false);
+  lower_.write(*o.stream, std::move(head), false);
   if (!what.payload.empty()) lower_.write(*o.stream, what.payload, false);
   o.last_id = what.id;
   ++counters_.objects_out;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "base/result.hpp"
@@ -111,6 +112,15 @@ struct cached_group {
   std::vector<std::weak_ptr<const fill>> pins; ///< while one of them lives it is not evicted
 };
 
+/// The header of the object that was published last, as a session encoded it; most subscribers get the same.
+struct encoded_head {
+  const void* by = nullptr; ///< the version's codec
+  location at;
+  std::optional<uint64_t> previous; ///< object before it on its stream
+  bool has_properties = false;
+  base::bytes bytes;
+};
+
 class track {
 public:
   const full_track_name& name() const { return name_; }
@@ -132,6 +142,8 @@ public:
   void observe(track_observer& who);
   void forget(track_observer& who);
   size_t observers() const;
+  /// For the sessions that serve it.
+  encoded_head& head() { return head_; }
 
 private:
   friend class track_store;
@@ -150,6 +162,7 @@ private:
   std::string end_reason_;
   std::vector<track_observer*> observers_; // null: forgotten while a call was under way
   size_t telling_ = 0;
+  encoded_head head_;
 };
 
 /// Finds what a store lacks: a relay. Called by sessions, on the store's thread.

@@ -354,6 +354,7 @@ private:
   void on_namespace(const track_namespace& ns, bool active, mono_time now) override;
   void on_store_gone() override;
   bool open_subgroup(served_subscription& s, out_subgroup& o);
+  base::bytes object_head(track* t, const out_subgroup& o, const object& what) const;
   void write_object(served_subscription& s, out_subgroup& o, const object& what);
   void finish_subgroup(out_subgroup& o);
   void reset_subgroup(out_subgroup& o, uint64_t code);
