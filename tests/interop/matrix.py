@@ -8,59 +8,16 @@ docs/interop.md."""
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
+
+from relays import Relay, certificate
 
 EC_NODE, BIN = os.path.abspath(sys.argv[1]), sys.argv[2]
 DIR = tempfile.mkdtemp(prefix="ec-interop-")
 # Client, relay, case: explained in docs/interop.md.
 EXPLAINED = {("ec-node", "moq-relay-ietf", "publish-namespace-done")}
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def certificate():
-    cert, key = os.path.join(DIR, "cert.pem"), os.path.join(DIR, "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
-                    "-days", "10", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
-    return cert, key
-
-
-class Relay:
-    """A relay of one kind, for as long as the block lasts."""
-
-    def __init__(self, name, command):
-        self.name, self.command, self.port = name, command, free_port()
-
-    def __enter__(self):
-        self.log = open(os.path.join(DIR, self.name + ".log"), "ab")
-        self.process = subprocess.Popen(self.command(self.port), stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
-        until = time.monotonic() + 10
-        # A UDP port that is taken is one that the relay listens on.
-        while time.monotonic() < until and self.process.poll() is None:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                try:
-                    s.bind(("127.0.0.1", self.port))
-                except OSError:
-                    return self
-            time.sleep(0.05)
-        raise SystemExit(f"interop: {self.name} does not start: {self.log.name}")
-
-    def __exit__(self, *why):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        self.log.close()
 
 
 def play(command, url):
@@ -78,11 +35,7 @@ def play(command, url):
 
 
 def main():
-    cert, key = certificate()
-    relays = [
-        Relay("ec-node", lambda port: [EC_NODE, "relay", "--listen", f"127.0.0.1:{port}", "--state-dir", os.path.join(DIR, "state")]),
-        Relay("moq-relay-ietf", lambda port: [os.path.join(BIN, "moq-relay-ietf"), "--bind", f"127.0.0.1:{port}", "--tls-cert", cert, "--tls-key", key]),
-    ]
+    relays = [Relay.ec_node(EC_NODE, DIR), Relay.moq_relay_ietf(os.path.join(BIN, "moq-relay-ietf"), DIR, *certificate(DIR))]
     clients = {"moq-test-client": [os.path.join(BIN, "moq-test-client")], "ec-node": [EC_NODE, "interop-client"]}
     unexplained = 0
     print(f"{'client':18}{'relay':18}{'transport':14}passed")
