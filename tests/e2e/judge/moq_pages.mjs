@@ -4,18 +4,13 @@
 //
 // PUBLISHER and SUBSCRIBER are versions of MoQ ("moq-lite-05", "moqt-18"). Prints one JSON object: what the subscriber of each pair saw. Exit code 77
 // if Chromium or the packages are missing.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { load, packageFolder, skip } from './installed.mjs';
+import { load, packageFolder, withBrowser } from './installed.mjs';
 
 const NAME = 'moq_pages';
 const [url, digest, ...versions] = process.argv.slice(2);
-const puppeteer = load(NAME, 'puppeteer-core');
 const esbuild = load(NAME, 'esbuild');
-const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-if (!browserPath) skip(NAME, 'Chromium (apt install chromium)');
 
 const bundle = await esbuild.build({
   stdin: { contents: 'import * as Moq from "@moq/net"; window.Moq = Moq;', resolveDir: join(packageFolder(NAME, '@moq/net'), '../..') },
@@ -30,10 +25,8 @@ const server = createServer((request, response) => {
   response.setHeader('content-type', 'text/html').end('<!doctype html><meta charset="utf-8"><script src="/moq.js"></script>');
 });
 await new Promise(done => server.listen(0, '127.0.0.1', done));
-const profile = mkdtempSync(join(tmpdir(), 'ec-judge-'));
-let browser;
 
-async function page(version) {
+async function page(browser, version) {
   const tab = await browser.newPage();
   if (process.env.EC_JUDGE_VERBOSE) tab.on('console', line => console.error(version, line.text()));
   await tab.goto(`http://127.0.0.1:${server.address().port}/`);
@@ -47,8 +40,8 @@ async function page(version) {
   return tab;
 }
 
-async function pair(from, to, name) {
-  const publisher = await page(from), subscriber = await page(to);
+async function pair(browser, from, to, name) {
+  const publisher = await page(browser, from), subscriber = await page(browser, to);
   const path = `judge/${name}`;
   await publisher.evaluate(where => {
     const broadcast = new Moq.Broadcast.Producer();
@@ -107,18 +100,9 @@ async function pair(from, to, name) {
   return { from, to, ...out };
 }
 
-try {
-  browser = await puppeteer.launch({
-    executablePath: browserPath,
-    userDataDir: profile,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding'],
-  });
+const flags = ['--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding'];
+await withBrowser(NAME, flags, async browser => {
   const pairs = [];
-  for (let i = 0; i + 1 < versions.length; i += 2) pairs.push(await pair(versions[i], versions[i + 1], `pair-${i / 2}`));
+  for (let i = 0; i + 1 < versions.length; i += 2) pairs.push(await pair(browser, versions[i], versions[i + 1], `pair-${i / 2}`));
   console.log(JSON.stringify({ browser: await browser.version(), pairs }));
-} finally {
-  if (browser) await browser.close();
-  server.close();
-  rmSync(profile, { recursive: true, force: true });
-}
+}).finally(() => server.close());
