@@ -166,7 +166,8 @@ private:
     base::log::warn("edge", "lost", {{"edge", watch_.name}, {"groups", counters_.dropped_groups},
       {"items", counters_.dropped_items}, {"failed", counters_.failed}});
     if (!watch_.observer) return;
-    self->send(watch_.observer, report{"edge-lost", {{"edge", watch_.name}, {"groups", counters_.dropped_groups},
+    // Without a sender: this may be the end of `self` (see supervisor.cpp, end_children).
+    caf::anon_send(watch_.observer, report{"edge-lost", {{"edge", watch_.name}, {"groups", counters_.dropped_groups},
       {"items", counters_.dropped_items}, {"failed", counters_.failed}}});
   }
 

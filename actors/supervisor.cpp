@@ -97,7 +97,8 @@ private:
   }
 
   void end_children(const caf::error& reason) {
-    for (const auto& child : children_) send_exit(child, reason);
+    // Without a sender: when an actor ends because nobody holds it, a message that held it would end it again, for ever.
+    for (const auto& child : children_) caf::anon_send<caf::message_priority::high>(child, caf::exit_msg{address(), reason});
   }
 
   /// What a reason of ours says about trying again, behind its text.

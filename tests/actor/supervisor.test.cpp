@@ -32,6 +32,13 @@ private:
   std::string hint_;
 };
 
+/// Takes no message, as an actor of a loop that has ended, and nobody hears of its end.
+class deaf final : public caf::monitorable_actor {
+public:
+  explicit deaf(caf::actor_config& cfg) : caf::monitorable_actor(cfg) {}
+  void enqueue(caf::mailbox_element_ptr, caf::execution_unit*) override {}
+};
+
 struct branch_bench : test::actor_bench {
   /// A branch of `size` children; `starts` counts.
   actors::branch_spec branch(size_t size = 1) {
@@ -213,6 +220,22 @@ TEST_CASE("a supervisor that is killed takes its branch along") {
   CHECK(bench.end->ended);
   CHECK(ends[0]->ended);
   CHECK(ends[1]->ended);
+}
+
+TEST_CASE("a supervisor that nobody holds any more ends, though its branch takes no message") {
+  branch_bench bench;
+  const auto held = std::make_shared<int>();
+  actors::branch_spec spec;
+  spec.name = "deaf";
+  spec.start = [held](caf::actor_system& s) -> base::result<std::vector<caf::actor>> {
+    caf::actor_config cfg;
+    return std::vector{caf::make_actor<deaf, caf::actor>(s.next_actor_id(), s.node(), &s, cfg)};
+  };
+  auto supervisor = actors::spawn_supervisor(bench.sys, std::move(spec), bench.observer, actors::placement::shared);
+  bench.run();
+  CHECK(held.use_count() == 2);
+  supervisor = nullptr; // a message that names it as its sender would keep it, and let go of it, for ever
+  CHECK(held.use_count() == 1);
 }
 
 TEST_CASE("a supervisor that is told to exit ends after its branch, with the reason that it was given") {
