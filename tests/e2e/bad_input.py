@@ -176,6 +176,16 @@ def publish(t, good_key):
     bad([*signing, "--trust-signer", "ed25519:" + "00" * 32], USAGE, "--trust-signer", "--second-source")
     bad([*signing, "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "--second-source")
     bad([*second, "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "/nowhere.json")
+    for option in (["--connect-to", "192.0.2.7:1"], ["--tls-ca", good_key], ["--tls-insecure"]):
+        bad(option, USAGE, option[0], "--relay")
+    for address in ("nowhere", "192.0.2.7:0", "moqt://192.0.2.7:1#spki=12"):
+        bad(["--relay", address], USAGE, "--relay", address.split("#")[0])
+    bad(["--relay", "192.0.2.7:1", "--relay", "192.0.2.7:1"], USAGE, "--relay", "192.0.2.7:1", "twice")
+    relays = ["--relay", "a.example:1", "--relay", "b.example:1"]
+    bad([*relays, "--connect-to", "192.0.2.7:1"], USAGE, "--connect-to", "2 relays")
+    bad([*relays, "--connect-to", "c.example:1=192.0.2.7:1"], USAGE, "--connect-to", "c.example:1")
+    bad([*relays, "--connect-to", "a.example:1=moqt://192.0.2.7:1"], USAGE, "--connect-to", "HOST:PORT")
+    bad([*relays, "--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
     bad(["--pace", "fast"], USAGE, "--pace")
     bad(["--pace", "-1"], USAGE, "--pace")
     bad(["--pace", "nan"], USAGE, "--pace")
@@ -348,6 +358,16 @@ def relay(t):
     bad(["--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "--tls-key")
     bad(["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "/nowhere.pem")
     bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    someone = "ed25519:" + "00" * 32
+    bad(["--require-manifest"], USAGE, "--require-manifest", "--trust-signer")
+    bad(["--trust-signer", someone], USAGE, "--trust-signer", "--require-manifest")
+    bad(["--trust-file", "/nowhere.json"], USAGE, "--trust-file", "--require-manifest")
+    bad(["--network-secret-file", "/nowhere.secret"], USAGE, "--network-secret-file", "--require-manifest")
+    bad(["--relay-unverified"], USAGE, "--relay-unverified", "--require-manifest")
+    bad(["--require-manifest", "--trust-signer", "nonsense"], USAGE, "--trust-signer")
+    bad(["--require-manifest", "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "/nowhere.json")
+    bad(["--require-manifest", "--trust-signer", someone, "--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
+    bad(["--status-seconds", "86401"], USAGE, "--status-seconds")
     for option, value in (("--cache-mb", "0"), ("--moq-version", "moq-lite-99"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
                           ("--publisher-linger-ms", "-1"), ("--json", "perhaps")):
         bad([f"{option}={value}"], USAGE, option)
