@@ -52,8 +52,13 @@ public:
       },
       [this](const source_query& q) { return found_sources{q.stream_id, find(q.stream_id)}; },
       [this](const source_watch& w) {
+        std::vector<discovery::source> unseen; // heard before anybody wanted them
+        for (const auto& s : find(w.stream_id))
+          if (!is_watched(s) && s.from.by != discovery::carrier_kind::self) unseen.push_back(s);
         watches_.push_back(w);
         monitor(w.who);
+        if (!config_.tell_all)
+          for (const auto& s : unseen) tell_found(s);
         tell(w);
         for (const auto& c : carriers_) send(c, wanted_stream{w.stream_id});
       },
@@ -115,14 +120,20 @@ private:
     const auto names = discovery::names(*s.what);
     changed.insert(names.begin(), names.end());
     if (v == verdict::renewed || s.from.by == discovery::carrier_kind::self) return;
-    if (v == verdict::added) tell_source("source-found", s, {{"carrier", discovery::name(s.from.by)}, {"address", s.from.address}});
+    if (v == verdict::added) tell_found(s);
     else tell_source("source-gone", s, {{"reason", "withdrawn"}});
   }
 
-  void tell_source(const char* event, const discovery::source& s, json::object more) {
+  /// True if somebody wants its stream.
+  bool is_watched(const discovery::source& s) const {
     const auto names = discovery::names(*s.what);
-    const bool watched = std::ranges::any_of(watches_, [&](const source_watch& w) { return std::ranges::find(names, w.stream_id) != names.end(); });
-    if (!watched && !config_.tell_all) return;
+    return std::ranges::any_of(watches_, [&](const source_watch& w) { return std::ranges::find(names, w.stream_id) != names.end(); });
+  }
+
+  void tell_found(const discovery::source& s) { tell_source("source-found", s, {{"carrier", discovery::name(s.from.by)}, {"address", s.from.address}}); }
+
+  void tell_source(const char* event, const discovery::source& s, json::object more) {
+    if (!is_watched(s) && !config_.tell_all) return;
     json::array ways;
     for (const auto& t : s.what->transports) ways.emplace_back(discovery::full_address(t));
     json::object fields{{"stream_id", s.what->stream_id.text()}, {"source_node", s.what->source_node}, {"signer", s.what->signer.to_string()}};

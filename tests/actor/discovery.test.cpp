@@ -227,6 +227,27 @@ TEST_CASE("a subscriber dials who is found, each once, and leaves who is gone") 
   CHECK(end->ended);
 }
 
+TEST_CASE("a source that was heard before anybody wanted its stream is told when somebody does, once") {
+  mesh_bench b;
+  std::vector<std::string> open;
+  const auto looking = b.node(3, {}, "let me in", false);
+  b.node(1, {wptv});
+  b.pass(2s);
+  CHECK(b.log->count("source-found") == 0); // nobody wants it
+  const auto look = [&] {
+    actors::source_finder_config config{.stream_id = wptv, .first = 0, .places = 2, .link = {}};
+    config.link = [&](caf::actor_system& sys, uint32_t, const quic::endpoint_address& where) { return sys.spawn<dialled>(open, where.authority(), nullptr); };
+    b.own(actors::spawn_source_finder(b.sys, std::move(config), looking, b.observer));
+    b.pass(2s);
+  };
+  look();
+  REQUIRE(b.log->count("source-found") == 1);
+  CHECK(text_of(b.log->all("source-found")[0], "stream_id") == wptv);
+  CHECK(text_of(b.log->all("source-found")[0], "carrier") == "directory");
+  look(); // it is known by now
+  CHECK(b.log->count("source-found") == 1);
+}
+
 TEST_CASE("a source that cannot be reached gives its place to another, one that is up keeps it, and who was given up gets another turn") {
   mesh_bench b;
   std::vector<std::string> open;
