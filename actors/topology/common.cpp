@@ -70,6 +70,21 @@ base::result<void> connect_elsewhere(std::vector<session_peer>& peers, const std
   return base::ok();
 }
 
+base::result<std::vector<session_peer>> dialled_relays(const std::vector<std::string>& relays, const std::string& setting, const std::vector<std::string>& connect_to,
+  const tls_wishes& wishes) {
+  using base::errc, base::fail;
+  if (relays.empty()) {
+    const auto given = !connect_to.empty() ? "--connect-to" : wishes.insecure ? "--tls-insecure" : !wishes.ca.empty() ? "--tls-ca" : "";
+    if (*given != 0) return fail(errc::config, "no relay is dialled: give " + setting + " too", given);
+  }
+  EC_TRY(auto out, peers_of(relays, base::limits::relay_peers_max, setting, wishes));
+  for (auto r = out.begin(); r != out.end(); ++r)
+    if (std::any_of(out.begin(), r, [&](const session_peer& other) { return other.address.authority() == r->address.authority(); }))
+      return fail(errc::config, r->address.authority() + " is given twice", setting);
+  EC_TRYV(connect_elsewhere(out, connect_to, "--connect-to"));
+  return out;
+}
+
 base::result<manifest::trust_set> named_trust(const std::vector<std::string>& keys, const std::string& setting, const std::filesystem::path& file,
   const std::string& stream_id) {
   using base::fail;

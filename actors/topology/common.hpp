@@ -41,6 +41,11 @@ base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>&
 /// with this authority. Errors (config) name `setting`: no address, no such peer, a second place for one.
 [[nodiscard]] base::result<void> connect_elsewhere(std::vector<session_peer>& peers, const std::vector<std::string>& places, const std::string& setting);
 
+/// The relays that a node dials, `setting` by `setting`: at `connect_to` (connect_elsewhere) where that is given. Errors: those of the two; config:
+/// one that is given twice, and how to dial while there is none.
+base::result<std::vector<session_peer>> dialled_relays(const std::vector<std::string>& relays, const std::string& setting, const std::vector<std::string>& connect_to,
+                                                       const tls_wishes& wishes);
+
 /// The keys that an operator trusts for a stream, one by one under `setting` and in a trust file; none if he names none. Errors (config)
 /// say which, and that a file has none for this stream.
 base::result<manifest::trust_set> named_trust(const std::vector<std::string>& keys, const std::string& setting, const std::filesystem::path& file,

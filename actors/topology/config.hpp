@@ -60,6 +60,9 @@ struct publish_config {
 struct relay_node_config {
   std::string listen = "0.0.0.0:4443";          ///< UDP address; port 0: any free port
   std::vector<std::string> upstream;            ///< relays, or publishers, that are asked for what nobody offers here
+  std::vector<std::string> connect_to;          ///< where they are reached: "host:port", or "name:port=host:port" of one of several
+  bool tls_insecure = false;                    ///< any certificate of upstreams without a pin
+  std::filesystem::path tls_ca;                 ///< PEM; empty: the system's certificate authorities
   std::filesystem::path state_dir;              ///< its certificate; empty: the default of this user
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
   std::filesystem::path tls_key;

@@ -31,7 +31,7 @@ base::result<std::shared_ptr<moq::relay_gate>> gate_of(const relay_node_config& 
 } // namespace
 
 base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on) {
-  EC_TRY(const auto upstream, peers_of(config.upstream, base::limits::relay_peers_max, "--upstream"));
+  EC_TRY(const auto upstream, dialled_relays(config.upstream, "--upstream", config.connect_to, {config.tls_insecure, config.tls_ca}));
   if (config.tls_cert.empty() != config.tls_key.empty())
     return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
   if (config.cache_mb < 1 || config.cache_mb > 1u << 20) return fail(errc::config, "expected 1 to 1048576", "--cache-mb");

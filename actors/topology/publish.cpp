@@ -133,20 +133,6 @@ base::result<void> check_announcing(const publish_config& config) {
   return base::ok();
 }
 
-/// The relays that are dialled.
-base::result<std::vector<session_peer>> relays_of(const publish_config& config) {
-  if (config.relay.empty()) {
-    const auto given = !config.connect_to.empty() ? "--connect-to" : config.tls_insecure ? "--tls-insecure" : !config.tls_ca.empty() ? "--tls-ca" : "";
-    if (*given != 0) return fail(errc::config, "no relay is dialled: give --relay too", given);
-  }
-  EC_TRY(auto relays, peers_of(config.relay, base::limits::relay_peers_max, "--relay", {config.tls_insecure, config.tls_ca}));
-  for (auto r = relays.begin(); r != relays.end(); ++r)
-    if (std::any_of(relays.begin(), r, [&](const session_peer& other) { return other.address.authority() == r->address.authority(); }))
-      return fail(errc::config, r->address.authority() + " is given twice", "--relay");
-  EC_TRYV(connect_elsewhere(relays, config.connect_to, "--connect-to"));
-  return relays;
-}
-
 base::result<publish_plan> plan_of(const publish_config& config, const machine& on) {
   publish_plan plan;
   plan.config = config;
@@ -161,7 +147,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   }
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
-  EC_TRY(plan.relays, relays_of(config));
+  EC_TRY(plan.relays, dialled_relays(config.relay, "--relay", config.connect_to, {config.tls_insecure, config.tls_ca}));
   if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())

@@ -93,6 +93,9 @@ const std::vector<setting<actors::relay_node_config>>& relay_settings() {
   static const std::vector<setting<c>> all = {
     make_setting("listen", "ADDR", "UDP address to serve on; port 0: any free one (0.0.0.0:4443)", &c::listen),
     make_setting("upstream", "ADDR", "relay or publisher that is asked for what nobody offers here: moqt://host:port#spki=... or host:port; several may be given", &c::upstream),
+    make_setting("connect-to", "ADDR", "host:port at which the upstream is reached, while its certificate is checked for the name in --upstream; of several name:port=host:port; several may be given", &c::connect_to),
+    make_setting("tls-insecure", "", "accept any certificate of upstreams without #spki= (false)", &c::tls_insecure),
+    make_setting("tls-ca", "FILE", "certificate authorities to accept of upstreams, PEM (default: the system's)", &c::tls_ca),
     make_setting("state-dir", "DIR", "where the certificate is kept (~/.local/state/ec-node)", &c::state_dir),
     make_setting("tls-cert", "FILE", "certificate chain, PEM (default: a self-signed one, made and kept)", &c::tls_cert),
     make_setting("tls-key", "FILE", "private key of --tls-cert, PEM", &c::tls_key),

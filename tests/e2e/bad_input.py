@@ -353,6 +353,11 @@ def relay(t):
     t.row("relay", ["--listen", "nowhere"], USAGE, "--listen")
     bad(["--upstream", "nowhere:0"], USAGE, "--upstream", "nowhere:0")
     bad([x for i in range(65) for x in ("--upstream", f"127.0.0.1:{i + 1}")], USAGE, "--upstream", "64")
+    for option in (["--connect-to", "192.0.2.7:1"], ["--tls-ca", "/nowhere.pem"], ["--tls-insecure"]):
+        bad(option, USAGE, option[0], "--upstream")
+    bad(["--upstream", "a.example:1", "--upstream", "a.example:1"], USAGE, "--upstream", "a.example:1", "twice")
+    bad(["--upstream", "a.example:1", "--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
+    bad(["--upstream", "a.example:1", "--connect-to", "b.example:1=192.0.2.7:1"], USAGE, "--connect-to", "b.example:1")
     t.row("relay", ["--listen", "127.0.0.1:0", "--state-dir", "/proc/nowhere"], USAGE, "--state-dir")
     bad(["--tls-cert", "/nowhere.pem"], USAGE, "--tls-cert", "--tls-key")
     bad(["--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "--tls-key")
