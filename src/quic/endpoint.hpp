@@ -194,8 +194,8 @@ public:
   virtual void set_keep_alive(base::mono_duration quiet) = 0;
   /// Ends the connection [RFC 9000 10.2]; unsent bytes are dropped. `on_closed` follows from the loop.
   virtual void close(uint64_t app_code, std::string_view reason) = 0;
-  /// The same as soon as stream `id` is over in both directions: the peer has acknowledged what was written on it, and ended its side. Who
-  /// does not is waited for a second, or three probe time-outs [RFC 9002 6.2]. A connection that knows no streams' ends closes at once.
+  /// The same as soon as stream `id` is over in both directions: the peer has read what was written on it, and ended its side; of a server, when its
+  /// client ends the connection. Who does not is waited for a second, or three probe time-outs [RFC 9002 6.2]. Without streams' ends: at once.
   virtual void close_after(uint64_t /*id*/, uint64_t app_code, std::string_view reason) { close(app_code, reason); }
 
   virtual bool server() const = 0;

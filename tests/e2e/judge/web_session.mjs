@@ -39,11 +39,16 @@ await withBrowser(NAME, [], async browser => {
       return { session, writer, first: Array.from(first, b => b.toString(16).padStart(2, '0')).join('') };
     };
     const out = {};
-    const one = await begin();
-    out.protocol = one.session.protocol;
-    out.first = one.first;
-    await one.writer.write(setup).catch(() => {}); // a second SETUP breaks the protocol
-    out.ended = await one.session.closed.catch(why => ({ closeCode: -1, reason: String(why) }));
+    // Chromium's network process hears of the end in order, and ends the connection itself (its network log says so); the page is told by two pipes
+    // of which one may be faster, and then reads "Connection lost" in about one of twelve times.
+    for (let turn = 0; turn < 10 && !out.ended; ++turn) {
+      const one = await begin();
+      out.protocol = one.session.protocol;
+      out.first = one.first;
+      await one.writer.write(setup).catch(() => {}); // a second SETUP breaks the protocol
+      out.ended = await one.session.closed.catch(why => { out.lost = String(why); });
+    }
+    out.ended ??= { closeCode: -1, reason: out.lost };
     const two = await begin();
     two.session.close({ closeCode: 5, reason: 'bye' });
     out.closed = await two.session.closed;

@@ -173,6 +173,19 @@ TEST_CASE("an end may wait for what was written last, but not for a peer that is
     REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
     CHECK(p.net.now - heard < std::chrono::milliseconds(900));
   }
+  SUBCASE("a server lets its client end the connection, for a while") {
+    const auto both = theirs.c->open_bidi();
+    REQUIRE(theirs.c->write(*both, base::bytes::copy("over"), true) == quic::write_result::queued);
+    theirs.c->close_after(*both, 5, "done");
+    REQUIRE(p.net.run([&] { return p.mine.fins[*both]; }));
+    REQUIRE(p.mine.c->write(*both, {}, true) == quic::write_result::queued);
+    const auto answered = p.net.now;
+    CHECK_FALSE(p.net.run([&] { return theirs.closed.has_value(); }, std::chrono::milliseconds(500))); // whoever uses the client may still be reading
+    SUBCASE("it does") { p.mine.c->close(0, "bye"); }
+    SUBCASE("it does not") {}
+    REQUIRE(p.net.run([&] { return p.mine.closed && theirs.closed; }));
+    CHECK(p.net.now - answered < std::chrono::seconds(2));
+  }
   SUBCASE("the peer never ends its side") {
     const auto both = p.mine.c->open_bidi();
     REQUIRE(p.mine.c->write(*both, base::bytes::copy("over"), true) == quic::write_result::queued);
