@@ -228,8 +228,8 @@ TEST_CASE("a subscriber dials who is found, each once, and leaves who is gone") 
 }
 
 TEST_CASE("a source that was heard before anybody wanted its stream is told when somebody does, once") {
+  std::vector<std::string> open; // outlives who writes to it
   mesh_bench b;
-  std::vector<std::string> open;
   const auto looking = b.node(3, {}, "let me in", false);
   b.node(1, {wptv});
   b.pass(2s);
