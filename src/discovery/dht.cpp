@@ -109,6 +109,8 @@ public:
     return out;
   }
 
+  void wait(std::chrono::milliseconds most) override { session_.wait_for_alert(most); }
+
   const dht_counters& counters() const override { return counters_; }
 
   std::string state() const override {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,7 +41,7 @@ struct dht_counters {
   std::string fault;  ///< why it cannot listen; empty if it can
 };
 
-/// This node's part in a DHT. Nothing here blocks: what is asked for comes with take().
+/// This node's part in a DHT. Nothing blocks but wait(): what is asked for comes with take().
 class dht_network {
 public:
   virtual ~dht_network() = default;
@@ -54,6 +55,8 @@ public:
   virtual void greet() = 0;
   /// What came since the last call: at most dht_peers_per_look_max peers.
   virtual std::vector<dht_found> take() = 0;
+  /// Blocks until there is something to take, `most` at the longest: for who has nothing else to do. The one call that blocks.
+  virtual void wait(std::chrono::milliseconds /*most*/) {}
   virtual const dht_counters& counters() const = 0;
   /// The nodes that it knows, for the next start.
   virtual std::string state() const = 0;

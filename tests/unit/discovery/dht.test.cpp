@@ -13,7 +13,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -60,7 +59,7 @@ struct network {
           for (const auto& peer : f.peers) found[i].insert(peer.address);
       }
       if (fact()) return true;
-      std::this_thread::sleep_for(10ms); // for the library's thread
+      nodes[turn % nodes.size()]->wait(10ms); // for the library's thread
     }
     return false;
   }
