@@ -18,6 +18,7 @@ int cmd_directory(const std::vector<std::string>& args);
 int cmd_find(const std::vector<std::string>& args);
 int cmd_publish(const std::vector<std::string>& args);
 int cmd_subscribe(const std::vector<std::string>& args);
+int cmd_token(const std::vector<std::string>& args);
 int cmd_verify(const std::vector<std::string>& args);
 int cmd_simulate_tuner(const std::vector<std::string>& args);
 int cmd_discover(const std::vector<std::string>& args);

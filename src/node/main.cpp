@@ -24,6 +24,7 @@ constexpr command commands[] = {
   {"run", ec::node::cmd_run, "run the role that a config file describes"},
   {"keygen", ec::node::cmd_keygen, "make a signing key"},
   {"key", ec::node::cmd_key, "show a signing key, rotate it to a new one, revoke it"},
+  {"token", ec::node::cmd_token, "make a key for access tokens, make tokens, explain one"},
   {"verify", ec::node::cmd_verify, "check an HLS directory, a file of objects or a manifest against keys"},
   {"discover", ec::node::cmd_discover, "look for tuners in the network"},
   {"lineup", ec::node::cmd_lineup, "list a tuner's channels, and the stream id that each would get"},

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+import bad_input_keys
+
 USAGE, NOT_VERIFIED, FAILED, NO_SUCH_CASE = 2, 1, 3, 127
 STREAM = "ec/stream/v1/source/kind-hdhomerun/device-e2e/channel-5.1/profile-ts-v1/variant-main"
 KEY = "ed25519:" + "11" * 32
@@ -72,45 +74,13 @@ class Table:
 
 
 def every_command(t):
-    for command in ("bench", "control-announce", "control-bridge", "control-listen", "control-resolve", "directory", "discover", "find", "interop-client", "key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "relay", "run", "simulate-tuner", "verify"):
+    for command in ("bench", "control-announce", "control-bridge", "control-listen", "control-resolve", "directory", "discover", "find", "interop-client", "key show", "key rotate", "key revoke", "keygen", "lineup", "moq-publish", "moq-subscribe", "relay", "run", "simulate-tuner", "token key", "token make", "token explain", "verify"):
         t.row(command, ["--nonsense"], USAGE, "--nonsense", "--help")
         t.row(command, ["--log-level", "loud"], USAGE, "--log-level", "loud")
         t.row(command, ["--log-format", "xml"], USAGE, "--log-format", "xml")
         t.row(command, ["--log-level"], USAGE, "log-level")
     t.row("moq-subscribe", ["--remot", "127.0.0.1:1"], USAGE, "--remot")
     t.row("dance", [], USAGE, "dance")
-
-
-def keygen(t):
-    t.row("keygen", [], USAGE, "--out")
-    t.row("keygen", ["--out", t.path("there.key", b"x")], USAGE, "there.key", "never written over")
-    t.row("keygen", ["--out", t.path("nowhere/a.key")], FAILED, "nowhere/a.key")
-    assert open(t.path("there.key"), "rb").read() == b"x", "keygen wrote over a file"
-
-
-def key(t, good_key):
-    statement = t.path("good.revoked")
-    t.row("key", [], USAGE, "show FILE")
-    t.row("key", ["turn"], USAGE, "turn", "rotate")
-    t.row("key show", [], USAGE, "FILE")
-    t.row("key show", ["/nowhere.key"], USAGE, "/nowhere.key")
-    t.row("key show", [t.path("garbage.key", b"not a key\n")], USAGE, "garbage.key")
-    t.row("key show", [t.path("half.json", b'{"key_statement":"revoke"}')], NOT_VERIFIED, "half.json")
-    t.complete("key show")
-    for out in ([], ["--out", t.path("next.key")]):
-        t.row("key rotate", out, USAGE, "--key")
-    t.row("key rotate", ["--key", good_key], USAGE, "--out")
-    t.row("key rotate", ["--key", "/nowhere.key", "--out", t.path("next.key")], USAGE, "/nowhere.key")
-    t.row("key rotate", ["--key", good_key, "--out", t.path("there.key", b"x")], USAGE, "there.key", "exists")
-    t.row("key rotate", ["--key", good_key, "--out", t.path("next.key"), "--statement", "/nowhere/s"], FAILED, "/nowhere/s")
-    assert not os.path.exists(t.path("next.key")) and not os.path.exists(t.path("there.key.statement")), "half a rotation was left behind"
-    t.complete("key rotate")
-    t.row("key revoke", ["--statement", statement], USAGE, "--key")
-    t.row("key revoke", ["--key", good_key], USAGE, "--statement")
-    t.row("key revoke", ["--key", "/nowhere.key", "--statement", statement], USAGE, "/nowhere.key")
-    t.row("key revoke", ["--key", good_key, "--statement", t.path("there", b"x")], USAGE, "there", "exists")
-    t.complete("key revoke")
-    subprocess.run([t.binary, "key", "revoke", "--key", good_key, "--statement", statement], check=True, capture_output=True)
 
 
 def publish(t, good_key):
@@ -551,9 +521,9 @@ def main():
     good_key = t.path("good.key")
     subprocess.run([t.binary, "keygen", "--out", good_key], check=True, capture_output=True)
     every_command(t)
-    keygen(t)
-    t.complete("keygen")
-    key(t, good_key)
+    bad_input_keys.keygen(t)
+    bad_input_keys.key(t, good_key)
+    bad_input_keys.token(t)
     publish(t, good_key)
     subscribe(t)
     simulate_tuner(t)

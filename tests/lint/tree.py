@@ -20,6 +20,7 @@ ROOMS = {
     "manifest": {"base", "crypto", "identity"},
     "object": {"base", "crypto", "manifest"},
     "moq": {"base"},
+    "access": {"base", "crypto", "moq"},
     "quic": {"base", "crypto"},
     "net": {"base"},
     "tuner": {"base", "net"},
