@@ -356,7 +356,8 @@ void relay::on_tick(base::mono_time now) {
   if (tracks() > 0) wake(look_at_);
 }
 
-/// The oldest groups of the tracks that nobody touched for longest go first.
+/// The oldest groups of the tracks that nobody touched for longest go first; if newest groups alone are too much, the publisher of
+/// whom the most is held pays with the first objects of his.
 void relay::keep_within_bounds() {
   if (store_.cached_bytes() <= config_.cache_bytes_max) return;
   std::vector<relayed*> by_use;
@@ -370,6 +371,16 @@ void relay::keep_within_bounds() {
     while (store_.cached_bytes() > enough) {
       if (!store_.drop_oldest(*w->t)) break;
     }
+  }
+  if (store_.cached_bytes() <= config_.cache_bytes_max) return;
+  const auto publisher = [](const relayed* w) { return w->from.empty() ? nullptr : w->from.front().from; };
+  std::map<const relay_peer*, size_t> brought;
+  for (const auto* w : by_use) brought[publisher(w)] += w->t->cached_bytes();
+  std::ranges::sort(by_use, std::ranges::greater{}, [&](const relayed* w) { return std::pair(brought[publisher(w)], w->t->cached_bytes()); });
+  for (auto* w : by_use) {
+    const size_t over = store_.cached_bytes() - std::min(store_.cached_bytes(), enough);
+    if (over == 0) return;
+    counters_.objects_crowded_out += store_.trim_newest(*w->t, w->t->cached_bytes() - std::min(w->t->cached_bytes(), over));
   }
 }
 

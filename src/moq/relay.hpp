@@ -46,6 +46,7 @@ struct relay_counters {
   uint64_t objects_conflict = 0;      ///< another publisher had them first, with other bytes: the first stay
   uint64_t objects_behind_hole = 0;   ///< not passed on: what lies before them in their subgroup is missing
   uint64_t objects_refused = 0;       ///< against the rules of their track, or older than what is held
+  uint64_t objects_crowded_out = 0;   ///< of a newest group, which left for the bound of all tracks
   uint64_t subgroups_reset = 0;       ///< for all subscribers: nobody had the rest
   uint64_t subgroups_rescued = 0;     ///< one publisher failed, another goes on
   uint64_t subscriptions_upstream = 0;

@@ -102,11 +102,13 @@ void relay::filled(relay_peer& peer, request_id id, const object& o) {
     else if (kept.error().code == errc::mismatch) note_conflict(w, o, peer.name_);
     else ++counters_.objects_refused;
   }
-  if (j.bytes > base::limits::relay_fill_bytes_max) {
+  keep_within_bounds();
+  // What is brought is not evicted before it was read: so it must not be more than there is room for.
+  if (j.bytes > base::limits::relay_fill_bytes_max || w.t->cached_bytes() + o.payload.size() >= 2 * config_.track_bytes_max ||
+      store_.cached_bytes() >= config_.cache_bytes_max) {
     peer.session_->cancel_fetch(id);
     finish(j, fill::state::unknown);
   }
-  keep_within_bounds();
   decide(); // it may have been a manifest
 }
 

@@ -202,6 +202,12 @@ bool session::impl::fetch_step(served_fetch& f) {
       return true;
     }
     auto o = g->second.objects.lower_bound(f.next.object);
+    if (const auto& trimmed = g->second.trimmed; trimmed && f.next.object <= *trimmed && (o == g->second.objects.end() || o->first > f.next.object)) {
+      const uint64_t until = o == g->second.objects.end() ? *trimmed : std::min(*trimmed, o->first - 1);
+      put_gap(std::min(location{g->first, until}, f.last));
+      f.next = {g->first, until + (until < id_max ? 1 : 0)};
+      return true;
+    }
     while (o != g->second.objects.end() && o->second.status != object_status::normal) ++o;
     if (o == g->second.objects.end() || o->second.at() > f.last) {
       if (up && o != g->second.objects.end()) return nothing_more();

@@ -217,7 +217,7 @@ base::result<void> track_store::keep(track& t, object o, const std::shared_ptr<c
 }
 
 void track_store::hold(track& t, cached_group& g, const object& o) {
-  g.largest = g.objects.empty() ? o.id : std::max(g.largest, o.id);
+  g.largest = g.objects.empty() ? std::max(o.id, g.trimmed.value_or(0)) : std::max(g.largest, o.id);
   const size_t cost = charge(o);
   g.bytes += cost;
   t.bytes_ += cost;
@@ -260,8 +260,28 @@ void track_store::drop_before(track& t, base::mono_time since) {
 
 void track_store::evict(track& t) {
   while (t.groups_.size() > t.config_.cache_groups_max || t.bytes_ > t.config_.cache_bytes_max) {
-    if (!drop_oldest(t)) return;
+    if (!drop_oldest(t)) break;
   }
+  if (t.bytes_ <= t.config_.cache_bytes_max || t.groups_.empty()) return;
+  // A group without end, or larger than all that may be held: the rest of it still goes to who is subscribed.
+  const size_t pins = pinned(t.groups_.rbegin()->second) ? t.config_.cache_bytes_max : 0;
+  trim_newest(t, t.config_.cache_bytes_max + pins);
+}
+
+size_t track_store::trim_newest(track& t, size_t bytes) {
+  if (t.groups_.empty()) return 0;
+  auto& g = t.groups_.rbegin()->second;
+  size_t left = 0;
+  for (; t.bytes_ > bytes && !g.objects.empty(); ++left) {
+    const auto first = g.objects.begin();
+    const size_t cost = charge(first->second);
+    g.trimmed = std::max(g.trimmed.value_or(0), first->first);
+    g.bytes -= cost;
+    t.bytes_ -= cost;
+    bytes_ -= cost;
+    g.objects.erase(first);
+  }
+  return left;
 }
 
 void track_store::reset_subgroup(track& t, uint64_t group, uint64_t subgroup, uint64_t code, base::mono_time now) {

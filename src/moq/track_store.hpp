@@ -33,7 +33,9 @@ struct track_config {
   bool object_properties = false;
   bool datagrams = false; ///< every object is published as a datagram; what is too large for a path is lost on it
   size_t cache_groups_max = base::limits::moq_track_cache_groups;
-  size_t cache_bytes_max = base::limits::moq_track_cache_bytes; ///< payload, properties and a charge for each object
+  /// Payload, properties and a charge for each object. Whole groups leave first; of the newest its first objects. What fetches wait for may
+  /// take as much again.
+  size_t cache_bytes_max = base::limits::moq_track_cache_bytes;
   std::optional<uint64_t> object_delivery_timeout_ms;
   std::optional<uint64_t> subgroup_delivery_timeout_ms;
   std::optional<uint64_t> max_cache_duration_ms;
@@ -108,6 +110,7 @@ struct cached_group {
   bool ended = false;
   bool was_reset = false; ///< what was published is no longer offered: its state is unknown to who asks
   bool for_fetch = false; ///< it came back: who is subscribed had its end, who asks gets it
+  std::optional<uint64_t> trimmed; ///< objects up to this one may have existed and left before their group
   base::mono_time since{}; ///< its first object came
   std::vector<std::weak_ptr<const fill>> pins; ///< while one of them lives it is not evicted
 };
@@ -223,6 +226,9 @@ public:
 
   /// Forgets the oldest group that is neither the newest nor pinned. False: there is none.
   bool drop_oldest(track& t);
+  /// Forgets the first objects of the newest group, pinned or not, until the track holds `bytes` at most or nothing is left of the group.
+  /// Subscriptions see nothing of it. How many objects left.
+  size_t trim_newest(track& t, size_t bytes);
   /// Forgets such groups that came before `since`.
   void drop_before(track& t, base::mono_time since);
   /// Bytes charged for the objects of all tracks.
