@@ -129,6 +129,7 @@ void endpoint_impl::after_round(mono_time now) {
     if (c->after_read(now)) wake(*c);
     else arm(*c);
   }
+  if (memory_.over > config_.held_bytes_max) lighten(now);
 }
 
 void endpoint_impl::datagram(const udp_arrival& arrival, std::span<const uint8_t> bytes, mono_time now) {

@@ -76,6 +76,9 @@ struct endpoint_config {
   uint64_t connection_window = 2u << 20;
   uint64_t connection_window_max = 8u << 20;
   size_t send_queue_bytes_max = base::limits::quic_send_queue_bytes_max;
+  /// What the QUIC library holds for all connections, beyond limits::quic_connection_free_bytes of each, in bytes: over it, connections are
+  /// ended, of the address that has the most of it first. Not what waits in send queues.
+  size_t held_bytes_max = base::limits::quic_held_bytes_max;
   bool datagrams = true; ///< [RFC 9221]
 
   enum class congestion { bbr, cubic };
@@ -158,6 +161,7 @@ struct connection_stats {
   uint64_t received_datagrams = 0;
   uint64_t lost_packets = 0; ///< packets with stream data that were declared lost, of streams that have ended
   size_t path_mtu = 0;       ///< UDP payload in bytes
+  size_t held_bytes = 0;     ///< by the QUIC library for this connection: what came out of order, what is in flight, streams, paths
 };
 
 /// One connection. Owned by the endpoint; valid from `on_accept`/`connect` until `on_closed` has returned.
@@ -227,6 +231,7 @@ struct endpoint_counters {
   uint64_t invalid_tokens = 0;
   uint64_t dropped_datagrams = 0;  ///< that belong to nothing we know
   uint64_t lost_packets = 0;       ///< sum over ended streams
+  uint64_t overburdened = 0;       ///< connections ended for what they made this side hold, or for acknowledging nothing
   udp_counters udp;
 };
 

@@ -16,7 +16,7 @@ constexpr size_t gather_parts = 16;
 
 } // namespace
 
-connection_impl::connection_impl(connection_host& host, bool server) : host_(host), server_(server) {
+connection_impl::connection_impl(connection_host& host, bool server) : host_(host), server_(server), memory_(host.memory()) {
   ngtcp2_ccerr_default(&farewell_);
 }
 
@@ -244,6 +244,7 @@ std::optional<spki_digest> connection_impl::peer_spki() const {
 
 connection_stats connection_impl::stats() const {
   auto out = stats_;
+  out.held_bytes = memory_.held();
   if (!conn_) return out;
   ngtcp2_conn_info info{};
   ngtcp2_conn_get_conn_info(conn_, &info);
@@ -275,7 +276,7 @@ step connection_impl::read(const socket_address& local, const socket_address& re
   if (state_ == state::ended) return step::ended;
   if (rc != 0) return fail(rc);
   heard(now);
-  return step::go_on;
+  return burden(now);
 }
 
 bool connection_impl::after_read(base::mono_time now) {

@@ -13,6 +13,7 @@
 
 #include "quic/endpoint.hpp"
 #include "quic/internal/batcher.hpp"
+#include "quic/internal/memory_account.hpp"
 #include "quic/internal/send_queue.hpp"
 #include "quic/internal/tls.hpp"
 
@@ -49,6 +50,10 @@ public:
   virtual void handshake_done(connection_impl& c) = 0;
   virtual connection_events* accept(connection_impl& c) = 0;
   virtual void lost_packets(uint64_t count) = 0;
+  /// What all connections hold.
+  virtual memory_pool& memory() = 0;
+  /// A connection was ended for what it made this side hold.
+  virtual void left_for_burden() = 0;
 };
 
 /// What becomes of a connection after packets were read or a timer fired.
@@ -122,6 +127,10 @@ public:
   std::vector<uint8_t> farewell(base::mono_time now);
   /// The last event.
   void deliver_closed();
+  /// Ends it, as it makes this side hold too much.
+  step overburdened();
+  /// Bytes held for it beyond what each connection may for nothing.
+  size_t over() const { return memory_.over(); }
 
   bool ended() const { return state_ == state::ended; }
   bool handshaking() const { return state_ == state::handshaking; }
@@ -210,6 +219,8 @@ private:
   /// True if `close_after` has waited long enough: the connection is closing.
   bool last_words_said(base::mono_time now);
   step fail(int code);
+  step burden(base::mono_time now);
+  step leave_for(std::string_view why);
   step end(close_reason::kind what, uint64_t code, std::string text);
   std::string answer_text(const char* outcome) const;
 
@@ -217,6 +228,7 @@ private:
   const bool server_;
   state state_ = state::handshaking;
   std::optional<base::mono_duration> keep_alive_; ///< in place of the endpoint's
+  memory_account memory_; ///< of conn_, which it outlives
   ngtcp2_conn* conn_ = nullptr;
   ngtcp2_crypto_conn_ref ref_{};
   std::unique_ptr<tls_session> tls_;
@@ -241,6 +253,7 @@ private:
   bool want_uni_ = false;
   bool want_space_ = false;
   uint64_t crypto_bytes_ = 0;
+  std::optional<base::mono_time> unacked_since_; ///< bytes of streams are in flight, and none of any was acknowledged since
 
   base::mono_duration ahead_{0};
   base::mono_time heard_at_ = base::mono_time::max(); ///< the last packet of the peer

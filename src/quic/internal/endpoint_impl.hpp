@@ -63,7 +63,9 @@ struct route {
 class endpoint_impl final : public endpoint, public connection_host {
 public:
   endpoint_impl(endpoint_config config, std::unique_ptr<udp_port> port, acceptor* accept)
-    : config_(std::move(config)), port_(std::move(port)), acceptor_(accept) {}
+    : config_(std::move(config)), port_(std::move(port)), acceptor_(accept) {
+    memory_.free_share = base::limits::quic_connection_free_bytes;
+  }
   ~endpoint_impl() override;
   result<void> set_up();
 
@@ -104,6 +106,8 @@ public:
   }
   connection_events* accept(connection_impl& c) override { return acceptor_ ? acceptor_->on_accept(c, c.alpn(), c.peer()) : nullptr; }
   void lost_packets(uint64_t count) override { counters_.lost_packets += count; }
+  memory_pool& memory() override { return memory_; }
+  void left_for_burden() override { ++counters_.overburdened; }
 
 private:
   /// Time never goes back for ngtcp2 (it asserts so): a flush may have asked the port for a later time than the owner has.
@@ -129,6 +133,7 @@ private:
   void disarm(connection_impl& c);
   bool send_now(mono_time now);
   void purge(mono_time now);
+  void lighten(mono_time now);
 
   endpoint_config config_;
   std::unique_ptr<udp_port> port_;
@@ -139,6 +144,7 @@ private:
   std::array<uint8_t, 32> token_secret_{};
   std::array<uint8_t, 32> reset_secret_{};
 
+  memory_pool memory_; ///< outlives connections_
   send_batcher batcher_;
   std::unordered_map<connection_impl*, std::unique_ptr<connection_impl>> connections_;
   std::unordered_map<cid_key, route, cid_hash> routes_;

@@ -67,6 +67,7 @@ struct connection_impl::callbacks {
     auto& c = self(user);
     if (auto* s = static_cast<stream*>(stream_user)) {
       c.unacked_ -= s->out.acked(offset + size);
+      c.unacked_since_.reset();
       c.space_freed();
     }
     return 0;
@@ -236,7 +237,7 @@ result<void> connection_impl::start_server(const server_start& start, base::mono
   path.local = {const_cast<sockaddr*>(local_.data()), local_.size()};
   path.remote = {const_cast<sockaddr*>(remote_.data()), remote_.size()};
   const auto cb = callbacks::all(true);
-  const int rc = ngtcp2_conn_server_new(&conn_, &start.header->scid, &scid, &path, start.header->version, &cb, &s, &p, nullptr, this);
+  const int rc = ngtcp2_conn_server_new(&conn_, &start.header->scid, &scid, &path, start.header->version, &cb, &s, &p, memory_.allocator(), this);
   if (rc != 0) {
     conn_ = nullptr;
     return base::fail(errc::internal, std::string("cannot accept: ") + ngtcp2_strerror(rc));
@@ -264,7 +265,7 @@ result<void> connection_impl::start_client(const client_start& start, base::mono
   path.local = {const_cast<sockaddr*>(local_.data()), local_.size()};
   path.remote = {const_cast<sockaddr*>(remote_.data()), remote_.size()};
   const auto cb = callbacks::all(false);
-  const int rc = ngtcp2_conn_client_new(&conn_, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &cb, &s, &p, nullptr, this);
+  const int rc = ngtcp2_conn_client_new(&conn_, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &cb, &s, &p, memory_.allocator(), this);
   if (rc != 0) {
     conn_ = nullptr;
     return base::fail(errc::internal, std::string("cannot dial: ") + ngtcp2_strerror(rc));
