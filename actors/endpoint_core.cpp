@@ -45,6 +45,16 @@ base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_syst
 }
 
 endpoint_core::~endpoint_core() {
+  stop_loop();
+}
+
+std::shared_ptr<endpoint_core> endpoint_core::lease() {
+  const auto held = std::make_shared<const std::shared_ptr<endpoint_core>>(shared_from_this());
+  leased_ = held;
+  return {held, this};
+}
+
+void endpoint_core::stop_loop() {
   loop_->stop();
 }
 

@@ -19,11 +19,18 @@ namespace ec::actors {
 
 /// What the endpoint actor and the session actors of one loop share: the socket, what is published, and the links of both sides.
 /// Touched on the loop's thread only (and before it starts).
-class endpoint_core final : public loop_source, public quic::acceptor, public quic::webtransport_acceptor {
+class endpoint_core final : public loop_source, public running_loop, public quic::acceptor, public quic::webtransport_acceptor,
+                            public std::enable_shared_from_this<endpoint_core> {
 public:
   static base::result<std::shared_ptr<endpoint_core>> make(caf::actor_system& sys, quic::endpoint_config config, std::string implementation,
     const machine& on, std::optional<relay_choice> relays = {});
   ~endpoint_core() override;
+  /// The core as its users hold it; in_use() as long as a copy is there.
+  std::shared_ptr<endpoint_core> lease();
+
+  // running_loop; from any thread
+  bool in_use() const override { return !leased_.expired(); }
+  void stop_loop() override;
 
   net_loop& loop() { return *loop_; }
   quic::endpoint& quic() { return *quic_; }
@@ -104,6 +111,7 @@ private:
 
   caf::actor_system& sys_;
   std::unique_ptr<net_loop> loop_;
+  std::weak_ptr<const void> leased_;
   std::string implementation_;
   std::vector<std::string> protocols_;
   uint64_t origin_id_ = 0;

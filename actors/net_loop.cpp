@@ -59,7 +59,6 @@ epoll_loop::epoll_loop(caf::actor_system& sys) : net_loop(&sys) {
 
 epoll_loop::~epoll_loop() {
   stop();
-  for (auto* job : jobs_) caf::intrusive_ptr_release(job);
   close(wake_fd_);
   close(epoll_fd_);
 }
@@ -69,11 +68,16 @@ void epoll_loop::exec_later(caf::resumable* job) {
     system().scheduler().enqueue(job);
     return;
   }
-  bool wake = false;
+  bool wake = false, dropped = false;
   {
     const std::lock_guard lock(mutex_);
+    dropped = stopping_;
     wake = jobs_.empty();
-    jobs_.push_back(job);
+    if (!dropped) jobs_.push_back(job);
+  }
+  if (dropped) { // or an actor that waits here for ever would hold what holds this loop
+    caf::intrusive_ptr_release(job);
+    return;
   }
   if (wake) {
     const uint64_t one = 1;
@@ -107,6 +111,12 @@ void epoll_loop::stop() {
   const uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
   if (thread_.joinable()) thread_.join();
+  std::deque<caf::resumable*> left;
+  {
+    const std::lock_guard lock(mutex_);
+    left.swap(jobs_);
+  }
+  for (auto* job : left) caf::intrusive_ptr_release(job);
 }
 
 std::optional<base::mono_duration> epoll_loop::wait_time(base::mono_time now) const {

@@ -38,8 +38,19 @@ public:
 
   /// Starts the thread.
   virtual void start() = 0;
-  /// Ends and joins the thread; jobs that still wait are dropped. From any thread but the loop's own.
+  /// Ends and joins the thread; jobs that still wait are dropped, and those that come later. From any thread but the loop's own.
   virtual void stop() = 0;
+};
+
+/// A loop that runs, as its topology holds it. What lies outside of the loop holds it longest: an actor that let go last, on the loop's own
+/// thread, would have to wait for that thread.
+class running_loop {
+public:
+  virtual ~running_loop() = default;
+  /// Whether somebody may still start actors on it, or actors run there that have not ended: they end on its thread only.
+  virtual bool in_use() const = 0;
+  /// Ends and joins the thread.
+  virtual void stop_loop() = 0;
 };
 
 /// The real one, on epoll.

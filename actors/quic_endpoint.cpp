@@ -101,8 +101,10 @@ private:
 
 base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config, const machine& on) {
   EC_TRY(auto core, endpoint_core::make(sys, std::move(config.quic), std::move(config.implementation), on, std::move(config.relays)));
-  auto actor = spawn_on<quic_endpoint>(sys, core->loop(), core, config.linger);
-  return running_endpoint{std::move(actor), core, core->quic().local()};
+  auto lease = core->lease();
+  auto actor = spawn_on<quic_endpoint>(sys, core->loop(), lease, config.linger);
+  const auto local = core->quic().local();
+  return running_endpoint{std::move(actor), std::move(lease), std::move(core), local};
 }
 
 } // namespace ec::actors

@@ -71,10 +71,11 @@ struct quic_endpoint_config {
   std::optional<relay_choice> relays{}; ///< what peers offer is passed on to others
 };
 
-/// A started loop with its endpoint actor. Ends when the actor has ended and the last copy is gone.
+/// A started loop with its endpoint actor. Whoever holds a copy may start actors there.
 struct running_endpoint {
   quic_endpoint_actor actor;
-  std::shared_ptr<endpoint_core> core;
+  std::shared_ptr<endpoint_core> core; ///< a lease: the loop is in use as long as it is held
+  std::shared_ptr<running_loop> loop;  ///< for running_topology::loops
   quic::socket_address local;
 };
 

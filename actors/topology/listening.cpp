@@ -52,7 +52,7 @@ base::result<running_topology> behind_endpoint(caf::actor_system& sys, running_t
   t.address = endpoint.where.to_string();
   t.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
   if (endpoint.keeper) t.stages.back().push_back(caf::actor_cast<caf::actor>(*endpoint.keeper));
-  t.keep.push_back(endpoint.running.core);
+  t.loops.push_back(endpoint.running.loop);
   if (address_out.empty()) return t;
   const auto line = t.address + "\n";
   if (const auto written = base::write_file_atomic(address_out.string(), base::as_span(line), 0644); !written) {

@@ -415,7 +415,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
     auto announcing = announce(sys, plan, state, endpoint, observer);
     if (!announcing) {
       out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.running.actor)});
-      out.keep.push_back(endpoint.running.core);
+      out.loops.push_back(endpoint.running.loop);
       end_topology(sys, std::move(out));
       return fail(announcing.error());
     }

@@ -199,7 +199,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     if (!started) {
       running_topology begun;
       begun.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
-      begun.keep.push_back(endpoint.core);
+      begun.loops.push_back(endpoint.loop);
       end_topology(sys, std::move(begun));
       return fail(started.error());
     }
@@ -252,7 +252,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   out.stages.push_back({caf::actor_cast<caf::actor>(spawn_supervisor(sys, std::move(branch), observer, on.blocking))});
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
   if (discovery) out.stages.back().push_back(caf::actor_cast<caf::actor>(*discovery));
-  out.keep.push_back(endpoint.core);
+  out.loops.push_back(endpoint.loop);
   return out;
 }
 
@@ -277,7 +277,7 @@ base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config
   // The broadcast ends first, then the subscriber has all of it, then the sockets close.
   auto& s = taken.value();
   out.stages.insert(out.stages.begin() + 1, s.stages.begin(), s.stages.end());
-  out.keep.insert(out.keep.end(), s.keep.begin(), s.keep.end());
+  out.loops.insert(out.loops.end(), s.loops.begin(), s.loops.end());
   return out;
 }
 

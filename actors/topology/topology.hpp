@@ -25,7 +25,7 @@ struct naming_report {
 /// read still reaches the peers.
 struct running_topology {
   std::vector<std::vector<caf::actor>> stages;
-  std::vector<std::shared_ptr<void>> keep; ///< loops; to be let go when every actor has ended
+  std::vector<std::shared_ptr<running_loop>> loops; ///< stopped when every stage has ended and nobody uses them
   std::string stream_id;
   naming_report naming;
   std::string signer;   ///< "ed25519:<hex>" if it signs
@@ -48,7 +48,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
 base::result<running_topology> all_in_one(caf::actor_system& sys, publish_config publish, subscribe_config subscribe,
   observer_actor observer);
 
-/// Ends a topology stage by stage; ends itself, and lets go of the loops, when the last stage has ended. Lives until then, whether or
+/// Ends a topology stage by stage; stops the loops, and ends itself, when the last stage has ended and nobody uses them any more. Lives until then, whether or
 /// not somebody holds it.
 using conductor_actor = caf::typed_actor<
   // Asks the first stage that still runs to stop.

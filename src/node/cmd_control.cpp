@@ -119,7 +119,7 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     out.address = listening.where.to_string();
     wishes.spki = listening.where.pin;
     out.stages.push_back({caf::actor_cast<caf::actor>(listening.running.actor), caf::actor_cast<caf::actor>(*listening.keeper)});
-    out.keep.push_back(listening.running.core);
+    out.loops.push_back(listening.running.loop);
     wishes.endpoint = std::move(listening.running);
   } else if (!o.gossip.empty() || dht || o.mdns) {
     actors::quic_endpoint_config dials;
@@ -127,7 +127,7 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     dials.linger = std::chrono::seconds{announces ? 1 : 0}; // for what is said at the end
     EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
     out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
-    out.keep.push_back(endpoint.core);
+    out.loops.push_back(endpoint.loop);
     wishes.endpoint = std::move(endpoint);
   }
   auto discovery = actors::start_discovery(sys, wishes, key, observer);

@@ -123,7 +123,7 @@ int resolve_as_node(const std::string& command, const find_options& options, dis
     EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
     actors::running_topology out;
     out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
-    out.keep.push_back(endpoint.core);
+    out.loops.push_back(endpoint.loop);
     auto discovery = actors::start_discovery(sys, wishes_by(endpoint), nullptr, observer);
     if (!discovery) {
       actors::end_topology(sys, std::move(out));

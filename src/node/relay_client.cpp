@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/topology/common.hpp"
+#include "actors/topology/topology.hpp"
 
 namespace ec::node {
 
@@ -24,10 +25,12 @@ base::result<void> as_client(actors::quic_endpoint_config config, const std::fun
   EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(config)));
   caf::scoped_actor self{sys};
   work(self, endpoint);
-  self->monitor(endpoint.actor);
-  self->send(endpoint.actor, actors::stop_atom::value);
+  actors::running_topology topology{.stages = {{caf::actor_cast<caf::actor>(endpoint.actor)}}, .loops = {endpoint.loop}};
+  endpoint = {};
+  const auto conductor = actors::spawn_conductor(sys, std::move(topology));
+  self->monitor(conductor);
+  self->send(conductor, actors::stop_atom::value);
   self->receive([](const caf::down_msg&) {});
-  endpoint.actor = nullptr;
   return base::ok();
 }
 

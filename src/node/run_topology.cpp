@@ -69,7 +69,6 @@ int run_topology(const std::string& command, console_mode mode,
     std::_Exit(usage ? exit_usage : exit_failed);
   }
   started(topology.value());
-  const auto keep = topology.value().keep; // let go after every actor has ended
   auto conductor = actors::spawn_conductor(sys, std::move(topology).value());
   // An actor that nobody holds is gone at once.
   auto watching = sys.spawn<watcher, caf::hidden>(caf::actor_cast<caf::actor>(conductor), [&] { signals.wake(); });

@@ -280,23 +280,33 @@ TEST_CASE("a supervisor says what runs and how often it was started anew") {
   CHECK(seen.running.empty());
 }
 
-TEST_CASE("a topology ends stage by stage, and its loops go last") {
+TEST_CASE("a topology ends stage by stage, and its loops stop last, when nobody uses them") {
+  struct counted_loop final : actors::running_loop {
+    bool used = true;
+    int stops = 0;
+    bool in_use() const override { return used; }
+    void stop_loop() override { ++stops; }
+  };
   test::actor_bench bench;
   std::vector<caf::actor> a;
   for (int i = 0; i < 3; ++i) a.push_back(bench.own(bench.sys.spawn<child>(i != 1)));
   std::vector<std::shared_ptr<test::ending>> ends;
   for (const auto& one : a) ends.push_back(bench.watch(one));
-  auto loop = std::make_shared<int>(0);
-  const std::weak_ptr<int> held = loop;
+  const auto loop = std::make_shared<counted_loop>();
   // Nobody holds the conductor: it must live until its work is done all the same.
-  bench.send(actors::spawn_conductor(bench.sys, {.stages = {{a[0], a[1]}, {}, {a[2]}}, .keep = {std::move(loop)}}), actors::stop_atom::value);
+  bench.send(actors::spawn_conductor(bench.sys, {.stages = {{a[0], a[1]}, {}, {a[2]}}, .loops = {loop}}), actors::stop_atom::value);
   CHECK(ends[0]->ended);
   CHECK_FALSE(ends[2]->ended);
-  CHECK_FALSE(held.expired());
   bench.send(a[1], actors::tick_atom::value);
   CHECK(ends[1]->ended);
   CHECK(ends[2]->ended);
-  CHECK(held.expired());
+  bench.advance(std::chrono::seconds(1));
+  CHECK(loop->stops == 0);
+  CHECK(loop.use_count() == 2);
+  loop->used = false;
+  bench.advance(std::chrono::seconds(1));
+  CHECK(loop->stops == 1);
+  CHECK(loop.use_count() == 1);
 }
 
 TEST_CASE("a stage that ends by itself stops the next one") {

@@ -196,7 +196,7 @@ base::result<actors::running_topology> node::wire_liar(process& p, const actors:
   p.mischief = std::make_unique<attack::mischief>(std::move(lies), [to = endpoint.actor](actors::publish_op op) { caf::anon_send(to, std::move(op)); });
   actors::running_topology out;
   out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
-  out.keep.push_back(endpoint.core);
+  out.loops.push_back(endpoint.loop);
   return out;
 }
 

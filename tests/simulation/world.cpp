@@ -110,13 +110,15 @@ sim_loop::~sim_loop() {
 }
 
 void sim_loop::stop() {
+  stopped_ = true;
   source_ = nullptr;
   for (auto* job : std::exchange(jobs_, {})) caf::intrusive_ptr_release(job);
 }
 
 void sim_loop::exec_later(caf::resumable* job) {
-  if (job->subtype() == caf::resumable::io_actor) jobs_.push_back(job);
-  else system().scheduler().enqueue(job);
+  if (job->subtype() != caf::resumable::io_actor) system().scheduler().enqueue(job);
+  else if (stopped_) caf::intrusive_ptr_release(job);
+  else jobs_.push_back(job);
 }
 
 base::result<void> sim_loop::add(int, actors::loop_source& source) {

@@ -100,6 +100,7 @@ private:
   friend class world;
   world& world_;
   actors::loop_source* source_ = nullptr;
+  bool stopped_ = false; ///< what comes is dropped
   bool touched_ = false;
   std::optional<base::mono_time> due_;
   std::deque<caf::resumable*> jobs_; ///< of actors that live here: they keep this loop as their context between messages

@@ -41,6 +41,7 @@ public:
     REQUIRE_MESSAGE(made.has_value(), made.error().message());
     topology_ = std::move(made).value();
     conductor_ = actors::spawn_conductor(sys_, topology_);
+    topology_.loops.clear();
   }
   running_node(const running_node&) = delete;
   running_node& operator=(const running_node&) = delete;
@@ -65,7 +66,7 @@ public:
     caf::scoped_actor self{sys_, true};
     self->monitor(conductor_);
     self->receive([this](const caf::down_msg&) { ended_ = true; }, caf::after(patience) >> [] {});
-    if (ended_) topology_ = {}; // the loops go after the last actor
+    if (ended_) topology_.stages.clear();
     return ended_;
   }
 

@@ -35,7 +35,7 @@ public:
         actors::quic_endpoint_config dials;
         EC_TRY(gossip.endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
       }
-      out.keep.push_back(gossip.endpoint.core);
+      out.loops.push_back(gossip.endpoint.loop);
       const auto endpoint = caf::actor_cast<caf::actor>(gossip.endpoint.actor);
       if (!peer.empty()) {
         EC_TRY(gossip.peers, actors::gossip_peers({peer}));
