@@ -2,7 +2,7 @@
 """Runs the tests of a build directory and counts what ran, test case by test case.
 
     tests/run.py BUILD_DIR [--counts FILE] [-- MESON TEST ARGUMENTS]
-    tests/run.py --sum FILE ...          adds up what earlier runs wrote with --counts
+    tests/run.py --sum FILE ...          adds up what earlier runs wrote with --counts, and says again what failed
     tests/run.py --self-test
 
 A doctest program counts one per test case; a test case that printed a line `SKIPPED: <its name>: <why>` counts as
@@ -11,6 +11,8 @@ script names with `SKIPPED: ...` counts as skipped besides. The last line is `N 
 is 0 only if something passed and nothing failed.
 """
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -23,6 +25,7 @@ CASES = re.compile(r"\[doctest\] test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SKIPPED = re.compile(r"^SKIPPED: (.*)$", re.M)
 OUTPUT_LINES_SHOWN = 200
+OUTPUT_LINES_SAID_AGAIN = 40 # behind a long log, by --sum
 
 
 def skipped_names(text):
@@ -88,14 +91,14 @@ def read_log(path):
     return entries
 
 
-def show_failure(entry):
+def show_failure(entry, lines_shown=OUTPUT_LINES_SHOWN):
     print("\n==== %s: %s (exit code %s)" % (entry["name"], entry["result"], entry.get("returncode")))
-    for stream in ("stdout", "stderr"):
+    for stream in ("stderr", "stdout"):
         lines = (entry.get(stream) or "").rstrip().splitlines()
         if not lines:
             continue
-        print("---- %s%s" % (stream, ", last %d lines" % OUTPUT_LINES_SHOWN if len(lines) > OUTPUT_LINES_SHOWN else ""))
-        print("\n".join(lines[-OUTPUT_LINES_SHOWN:]))
+        print("---- %s%s" % (stream, ", last %d lines" % lines_shown if len(lines) > lines_shown else ""))
+        print("\n".join(lines[-lines_shown:]))
 
 
 def run(build, counts, arguments):
@@ -114,13 +117,13 @@ def run(build, counts, arguments):
         print("\nskipped:\n  " + "\n  ".join(skipped))
     if not entries:
         print("no test ran")
-    return finish(total, counts)
+    return finish(total, counts, bad)
 
 
-def finish(total, counts=None):
+def finish(total, counts=None, bad=()):
     if counts:
         with open(counts, "w", encoding="utf-8") as out:
-            json.dump(total, out)
+            json.dump({**total, "bad": list(bad)}, out)
     print(last_line(total), flush=True)
     return 0 if is_good(total) else 1
 
@@ -130,8 +133,11 @@ def add_up(files):
     for file in files:
         try:
             with open(file, encoding="utf-8") as part:
-                for key, value in json.load(part).items():
-                    total[key] += value
+                counted = json.load(part)
+            for key in total:
+                total[key] += counted[key]
+            for entry in counted.get("bad", []):
+                show_failure(entry, OUTPUT_LINES_SAID_AGAIN)
         except (OSError, ValueError, KeyError):
             print("no counts in %s: that run never ended" % file)
             total["failed"] += 1
@@ -186,6 +192,19 @@ class SelfTest(unittest.TestCase):
                 json.dump({"passed": 5, "failed": 0, "skipped": 1}, out)
             self.assertEqual(add_up([done, done]), 0)
             self.assertEqual(add_up([done, os.path.join(folder, "missing")]), 1)
+
+    def test_the_sum_says_again_what_failed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            counts = os.path.join(folder, "counts")
+            failed = self.doctest(3, 1, "\n".join("line %d" % i for i in range(100)), result="FAIL")
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                finish(count([failed])[0], counts, [failed])
+                code = add_up([counts])
+        self.assertEqual(code, 1)
+        self.assertIn("==== t: FAIL", said.getvalue())
+        self.assertIn("line 99", said.getvalue())
+        self.assertNotIn("line 20\n", said.getvalue())
 
 
 def main():
