@@ -108,10 +108,13 @@ inline constexpr size_t moq_uri_bytes_max = 8192;               ///< of GOAWAY a
 inline constexpr size_t moq_subscription_unsent_bytes_max = 16u << 20; ///< queued for one subscription
 inline constexpr size_t moq_fetch_unsent_bytes_max = 1u << 20;  ///< a fetch waits when this much is queued
 inline constexpr size_t moq_early_streams_max = 64;             ///< data streams before SETUP or their alias
-inline constexpr size_t moq_early_bytes_max = 2u << 20;         ///< and their bytes
+inline constexpr size_t moq_early_bytes_max = 512u << 10;        ///< and their bytes
 inline constexpr size_t moq_namespace_matches_max = 1000;       ///< for one SUBSCRIBE_NAMESPACE
 inline constexpr size_t moq_seen_groups_max = 32;               ///< groups in which a receiver remembers objects
 inline constexpr size_t moq_seen_objects_max = 8192;            ///< in one such group
+inline constexpr size_t moq_held_bytes_accepted = 1u << 20;      ///< held for the peer of a session that it opened, beside the largest object under way
+inline constexpr size_t moq_held_bytes_dialled = 8u << 20;       ///< of one that this side opened
+inline constexpr size_t moq_group_subgroups_max = 1024;          ///< of one group that is held
 inline constexpr size_t moq_requests_burst = 1000;              ///< requests that a peer may start at once
 inline constexpr size_t moq_requests_per_second = 200;          ///< and in the long run
 

@@ -31,6 +31,7 @@ session::impl::impl(session_config config, lower_layer& lower, upper_layer& uppe
   peer_floor_ = next_peer_ = is_server() ? 0 : 1;
   if (store_) store_->observe(*this);
   use_tokens(config_.request_tokens);
+  seen_ = std::make_shared<seen_budget>(seen_budget{0, held_bytes_max() / 4 / seen_objects::entry_bytes});
 }
 
 session::impl::~impl() {
@@ -237,7 +238,12 @@ void session::impl::read_bidi(uint64_t stream) {
     }
     s.in.consume(in.position());
     if (!s.request) {
+      message_bytes_ = in.position();
       new_peer_request(stream, m.value());
+      if (const auto b = bidis_.find(stream); !closed_ && b != bidis_.end() && b->second.request) {
+        if (const auto r = peers_.find(*b->second.request); r != peers_.end()) r->second.bytes = message_bytes_;
+        if (const auto r = own_.find(*b->second.request); r != own_.end()) r->second.bytes = message_bytes_;
+      }
     } else if (const auto* leave = std::get_if<moq::goaway>(&m.value())) {
       if (std::exchange(s.goaway_seen, true)) return fail(session_code::protocol_violation, "a second GOAWAY on a request");
       if (is_server() && !leave->uri.empty()) return fail(session_code::protocol_violation, "a client's GOAWAY names a URI");
@@ -331,7 +337,9 @@ session::family& session::enter() {
 }
 void session::on_connected(base::mono_time now) { enter().on_connected(now); }
 void session::on_stream_data(uint64_t stream, base::bytes data, bool fin, base::mono_time now) {
+  const size_t count = data.size();
   enter().on_stream_data(stream, std::move(data), fin, now);
+  impl_->weigh(count);
 }
 void session::on_stream_reset(uint64_t stream, uint64_t code, base::mono_time now) { enter().on_stream_reset(stream, code, now); }
 void session::on_stop_sending(uint64_t stream, uint64_t code, base::mono_time now) { enter().on_stop_sending(stream, code, now); }
@@ -388,6 +396,7 @@ void session::close(uint64_t code, std::string_view reason) { enter().close(code
 bool session::established() const { return impl_->peer_setup_ && impl_->connected_ && !impl_->closed_; }
 bool session::closed() const { return impl_->closed_; }
 base::mono_time session::now() const { return impl_->now_; }
+session_memory session::memory() const { return impl_->memory(); }
 size_t session::open_requests() const { return impl_->open_requests(); }
 hop_path session::hops(request_id id, const track_namespace& ns) const { return impl_->hops(id, ns); }
 

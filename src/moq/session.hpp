@@ -41,6 +41,9 @@ struct session_config {
   bool takes_publish = false;
   size_t object_bytes_max = base::limits::moq_object_bytes_max;
   size_t requests_max = base::limits::moq_requests_max;
+  /// What the peer may make this side hold, in bytes (session_memory), beside the largest object under way: half of it objects and messages that
+  /// came in part, a quarter what is remembered of objects, three sixteenths requests. 0: as limits::moq_held_bytes_* have it for `role`.
+  size_t held_bytes_max = 0;
   /// Bytes queued for one subscription over which its oldest group is given up.
   size_t subscription_unsent_bytes_max = base::limits::moq_subscription_unsent_bytes_max;
   base::mono_duration setup_timeout = std::chrono::seconds(10);   ///< for the peer's SETUP
@@ -91,6 +94,7 @@ struct session_counters {
   uint64_t requests_refused_load = 0;     ///< over the request limits
   uint64_t objects_duplicate = 0;         ///< the same bytes again: dropped
   uint64_t tracks_malformed = 0;          ///< requests cancelled for it
+  uint64_t streams_too_much = 0;          ///< stopped, as too much of many objects and messages came in part
   uint64_t objects_too_large = 0;         ///< streams stopped before their payload was taken
   uint64_t streams_unknown_alias = 0;     ///< dropped
   uint64_t datagrams_in = 0, datagrams_out = 0; ///< objects that came or went as one
@@ -105,6 +109,16 @@ struct session_counters {
   uint64_t groups_unmapped = 0;        ///< not sent: their objects are no unbroken row of frames from 0 on
   uint64_t groups_dropped_in = 0;      ///< that the publisher said it does not send
   uint64_t properties_left_out = 0;    ///< objects whose properties, but for a timestamp, have no place in a frame
+};
+
+/// Bytes that a session holds for what its peer sent, with a charge for each entry of its tables. Not what the store holds, nor what is queued.
+struct session_memory {
+  size_t streams = 0;  ///< what came of objects and messages that are not whole, but for the largest
+  size_t largest = 0;  ///< the stream of which the most came
+  size_t requests = 0; ///< of the peer, as long as they are open
+  size_t objects = 0;  ///< what is remembered of objects that came, to tell copies from contradictions
+  size_t tokens = 0;   ///< that the peer registered
+  size_t total() const { return streams + largest + requests + objects + tokens; }
 };
 
 /// One MoQ Transport session, client or server: bytes and times in, calls to the two layers out. It owns no socket, no
@@ -187,6 +201,7 @@ public:
   /// Requests open in both directions.
   size_t open_requests() const;
   const session_counters& counters() const;
+  session_memory memory() const;
 
   /// What was agreed with the peer, if that was not known before; ahead of on_connected, and of any request.
   void use(std::string_view protocol);

@@ -46,6 +46,24 @@ void session::impl::unpark() {
   }
 }
 
+/// Stops a stream within an object that is too large; its subgroup or fetch ends there.
+void session::impl::give_up_object(uint64_t stream, uni_stream& s) {
+  const request_id id = s.request;
+  const auto header = s.subgroup;
+  const bool of_fetch = s.what == uni_stream::kind::fetch;
+  auto& r = own_.at(id);
+  r.data_streams.erase(stream);
+  drop_uni(stream, reset_code::excessive_load, false);
+  if (of_fetch) {
+    r.data_ended = true;
+    r.data_reset = reset_code::excessive_load;
+    settle_fetch(id);
+  } else {
+    upper_.on_subgroup_end(id, header.group, header.subgroup.value_or(0), reset_code::excessive_load, false);
+    if (!closed_) settle_done(id);
+  }
+}
+
 /// Notes the header of the next object. False: the stream is dropped or the session closed.
 bool session::impl::take_header(uint64_t stream, uni_stream& s, const object_header& h) {
   const auto p = draft_.check_object_properties(h.properties);
@@ -55,21 +73,8 @@ bool session::impl::take_header(uint64_t stream, uni_stream& s, const object_hea
   }
   if (h.payload_bytes > config_.object_bytes_max) {
     ++counters_.objects_too_large;
-    const request_id id = s.request;
-    const auto header = s.subgroup;
-    const auto subgroup = header.subgroup.value_or(h.id);
-    const bool of_fetch = s.what == uni_stream::kind::fetch;
-    auto& r = own_.at(id);
-    r.data_streams.erase(stream);
-    drop_uni(stream, reset_code::excessive_load, false);
-    if (of_fetch) {
-      r.data_ended = true;
-      r.data_reset = reset_code::excessive_load;
-      settle_fetch(id);
-    } else {
-      upper_.on_subgroup_end(id, header.group, subgroup, reset_code::excessive_load, false);
-      if (!closed_) settle_done(id);
-    }
+    s.subgroup.subgroup = s.subgroup.subgroup.value_or(h.id);
+    give_up_object(stream, s);
     return false;
   }
   s.current = {};

@@ -178,7 +178,7 @@ void session::impl::take_publish(uint64_t stream, const moq::publish& m) {
   r.alias = m.alias;
   r.default_priority = m.properties.priority.value_or(128);
   r.dynamic_groups = m.properties.dynamic_groups.value_or(false);
-  r.seen = std::make_shared<seen_objects>();
+  r.seen = std::make_shared<seen_objects>(seen_);
   std::erase(retired_aliases_, m.alias);
   aliases_[m.alias] = m.id;
   const auto answer = upper_.on_publish(m.id, m);

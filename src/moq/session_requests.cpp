@@ -117,7 +117,7 @@ request_id session::impl::subscribe(const full_track_name& track, const subscrib
   own_request r;
   r.kind = request_kind::subscribe;
   r.track = track;
-  r.seen = std::make_shared<seen_objects>();
+  r.seen = std::make_shared<seen_objects>(seen_);
   if (options.rendezvous_timeout_ms) r.rendezvous_ms = std::min(*options.rendezvous_timeout_ms, wait_ms_max);
   ++counters_.subscriptions_out;
   return new_request(std::move(r), std::move(m));

@@ -73,7 +73,7 @@ bool session::impl::within_load() {
   const double seconds = std::chrono::duration<double>(now_ - load_at_).count();
   load_at_ = now_;
   load_tokens_ = std::min<double>(limits::moq_requests_burst, load_tokens_ + seconds * limits::moq_requests_per_second);
-  if (requests_of(false) >= config_.requests_max || load_tokens_ < 1) {
+  if (requests_of(false) >= config_.requests_max || load_tokens_ < 1 || request_bytes() + request_charge + message_bytes_ > held_bytes_max() / 16 * 3) {
     ++counters_.requests_refused_load;
     return false;
   }

@@ -181,6 +181,7 @@ base::result<void> track_store::append(track& t, object o, base::mono_time now, 
     if (t.config_.single_subgroup && !group.subgroups.empty()) {
       return fail(errc::invalid_argument, "the track has one subgroup in each group", about());
     }
+    if (group.subgroups.size() >= limits::moq_group_subgroups_max) return fail(errc::too_large, "the group has too many subgroups", about());
     sub = group.subgroups.try_emplace(o.subgroup).first;
     sub->second.first = o.id;
     sub->second.priority = o.priority;

@@ -163,12 +163,18 @@ public:
   void update_prefix(request_id id, const track_namespace& prefix) override;
   bool pad(size_t, bool) override { return false; }
   void goaway_request(request_id, std::string_view, uint64_t) override {}
+  // session_memory.cpp
+  session_memory memory() const override;
   void use_tokens(std::vector<auth_token>) override {}
 
   // lite_publish.cpp
   void end_subscription(request_id id, uint64_t status, std::string_view reason) override;
 
 private:
+  // session_memory.cpp
+  std::vector<part> parts() const override;
+  void stop_part(uint64_t stream) override;
+
   bool is_server() const { return config_.role == session_role::server; }
   bool opened_by_us(uint64_t stream) const { return ((stream & 1) != 0) == is_server(); }
 

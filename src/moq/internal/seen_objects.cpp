@@ -27,9 +27,25 @@ seen_objects::group_state* seen_objects::group(uint64_t id) {
   if (it != groups_.end()) return &it->second;
   if (groups_.size() >= base::limits::moq_seen_groups_max) {
     if (id < groups_.begin()->first) return nullptr; // older than all that is remembered
-    groups_.erase(groups_.begin());
+    forget_lowest();
   }
   return &groups_[id];
+}
+
+void seen_objects::forget_lowest() {
+  const auto& g = groups_.begin()->second;
+  const size_t count = g.objects.size() + g.subgroups.size();
+  entries_ -= count;
+  budget_->entries -= count;
+  groups_.erase(groups_.begin());
+}
+
+bool seen_objects::room(uint64_t group) {
+  while (budget_->entries >= budget_->entries_max && groups_.begin()->first < group) forget_lowest();
+  if (budget_->entries >= budget_->entries_max) return false;
+  ++entries_;
+  ++budget_->entries;
+  return true;
 }
 
 bool seen_objects::close_group(group_state& g, uint64_t end) {
@@ -75,9 +91,12 @@ seen_objects::verdict seen_objects::object(const moq::object& o, const object_pr
   if (std::ranges::any_of(g->gaps, [&](const range& r) { return r.holds(o.id); })) return verdict::malformed;
   if (std::ranges::any_of(group_gaps_, [&](const range& r) { return r.holds(o.group); })) return verdict::malformed;
   if (!o.datagram) { // datagrams are in no subgroup
-    const auto [sub, fresh] = g->subgroups.try_emplace(o.subgroup, subgroup_state{o.priority, {}});
-    if (!fresh && sub->second.priority != o.priority) return verdict::malformed;
-    if (sub->second.final && o.id > *sub->second.final) return verdict::malformed;
+    const auto sub = g->subgroups.find(o.subgroup);
+    if (sub == g->subgroups.end()) {
+      if (room(o.group)) g->subgroups.emplace(o.subgroup, subgroup_state{o.priority, {}});
+    } else if (sub->second.priority != o.priority || (sub->second.final && o.id > *sub->second.final)) {
+      return verdict::malformed;
+    }
   }
   if (!note_gaps(o.group, *g, o, p)) return verdict::malformed;
   if (o.status == object_status::end_of_group && !close_group(*g, o.id)) return verdict::malformed;
@@ -86,7 +105,7 @@ seen_objects::verdict seen_objects::object(const moq::object& o, const object_pr
     end_ = o.at();
   }
   // An end marker is no object that exists: its id stays free for `end`.
-  if (o.status == object_status::normal && g->objects.size() < base::limits::moq_seen_objects_max) g->objects.emplace(o.id, print);
+  if (o.status == object_status::normal && g->objects.size() < base::limits::moq_seen_objects_max && room(o.group)) g->objects.emplace(o.id, print);
   return verdict::fresh;
 }
 

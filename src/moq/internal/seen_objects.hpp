@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "moq/profile.hpp"
@@ -10,10 +12,23 @@
 
 namespace ec::moq {
 
+/// What all tracks of a session remember together.
+struct seen_budget {
+  size_t entries = 0;
+  size_t entries_max = 0;
+};
+
 /// What a receiver remembers of a track, to tell duplicates from malformed tracks [MOQT 2.4.2]. Bounded: it forgets the
 /// lowest groups first and stops remembering objects of a group that has too many.
 class seen_objects {
 public:
+  /// Over the budget it forgets its own lowest groups, then remembers nothing more.
+  explicit seen_objects(std::shared_ptr<seen_budget> budget) : budget_(std::move(budget)) {}
+  ~seen_objects() { budget_->entries -= entries_; }
+  seen_objects(const seen_objects&) = delete;
+  seen_objects& operator=(const seen_objects&) = delete;
+  static constexpr size_t entry_bytes = 80; ///< of memory, about
+
   enum class verdict { fresh, duplicate, malformed };
 
   /// Judges and remembers one object of a subscription.
@@ -46,6 +61,12 @@ private:
   bool close_group(group_state& g, uint64_t end);
   bool note_gaps(uint64_t group, group_state& g, const moq::object& o, const object_properties& p);
   group_state* group(uint64_t id);
+  void forget_lowest();
+  /// True if one more may be remembered of `group`.
+  bool room(uint64_t group);
+
+  std::shared_ptr<seen_budget> budget_;
+  size_t entries_ = 0;
 
   std::map<uint64_t, group_state> groups_;
   std::vector<range> group_gaps_;

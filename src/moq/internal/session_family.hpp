@@ -1,11 +1,17 @@
 #pragma once
 
+#include <vector>
+
+#include "moq/internal/seen_objects.hpp"
 #include "moq/session.hpp"
 #include "moq/track_store.hpp"
 
 namespace ec::moq {
 
 using base::mono_time;
+
+/// What an open request of the peer is charged with beside its message, bytes.
+inline constexpr size_t request_charge = 256;
 
 /// What a session does in one family of drafts: the state machine behind `session`. Two exist, the IETF's (session_impl.hpp) and moq-lite
 /// (lite_session.hpp); the agreed protocol chooses, never bytes. Store and layers know neither.
@@ -44,6 +50,10 @@ public:
   virtual void close(uint64_t code, std::string_view reason) = 0;
   virtual hop_path hops(request_id, const track_namespace&) const { return {}; }
   virtual size_t open_requests() const = 0;
+  virtual session_memory memory() const = 0;
+  /// Bytes of a stream came and were read as far as they go: what is left of all streams is held within its bound.
+  void weigh(size_t arrived);
+  size_t held_bytes_max() const;
 
   mono_time now_{};
   session_config config_;
@@ -56,6 +66,18 @@ public:
   bool peer_setup_ = false;
 
 protected:
+  /// A stream of the peer of which a part is held.
+  struct part {
+    uint64_t stream = 0;
+    size_t bytes = 0;
+  };
+  virtual std::vector<part> parts() const = 0;
+  /// Stops it: it was too much.
+  virtual void stop_part(uint64_t stream) = 0;
+
+  size_t parts_ = 0;     ///< bytes but for the largest, when last looked at
+  size_t unweighed_ = 0; ///< bytes that came since
+
   family(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
     config_(std::move(config)), lower_(lower), upper_(upper), store_(published) {}
 };

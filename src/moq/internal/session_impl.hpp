@@ -104,6 +104,7 @@ inline constexpr uint64_t no_stream = ~uint64_t{0};
 
 /// A request that we serve: the peer's, or our PUBLISH, which makes the peer the subscriber.
 struct peer_request {
+  size_t bytes = 0; ///< of its message
   request_kind kind = request_kind::subscribe;
   uint64_t stream = no_stream; ///< none: a PUBLISH of ours that waits for one
   std::unique_ptr<offered_track> offer;
@@ -118,6 +119,7 @@ struct peer_request {
 
 /// A request that is served to us: ours, or the peer's PUBLISH, which makes us the subscriber.
 struct own_request {
+  size_t bytes = 0; ///< of the peer's PUBLISH
   request_kind kind = request_kind::subscribe;
   std::optional<uint64_t> stream;
   message first; ///< until it is sent
@@ -232,6 +234,9 @@ public:
 
   size_t open_requests() const override { return own_.size() + peers_.size(); }
 
+  // session_memory.cpp
+  session_memory memory() const override;
+
   const profile& draft_;
   std::map<request_id, own_request> own_;    ///< served to us
   std::map<request_id, peer_request> peers_; ///< served by us; ids of the two sides differ
@@ -310,7 +315,13 @@ private:
   // session_datagrams.cpp
   void write_datagram(const served_subscription& s, const track& t, const object& o);
 
+  // session_memory.cpp
+  std::vector<part> parts() const override;
+  void stop_part(uint64_t stream) override;
+  size_t request_bytes() const;
+
   // session_incoming.cpp: data streams of the peer
+  void give_up_object(uint64_t stream, uni_stream& s);
   void start_subgroup(uint64_t stream, uni_stream& s);
   void start_fetch(uint64_t stream, uni_stream& s);
   void read_subgroup(uint64_t stream);
@@ -397,6 +408,8 @@ private:
   uint64_t next_alias_ = 1;
   double load_tokens_ = static_cast<double>(base::limits::moq_requests_burst);
   mono_time load_at_{};
+  size_t message_bytes_ = 0; ///< of the request under way
+  std::shared_ptr<seen_budget> seen_;
   size_t early_bytes_ = 0;
   size_t early_streams_ = 0;
   std::unordered_map<uint64_t, uni_stream> unis_;
