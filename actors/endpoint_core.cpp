@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/guest.hpp"
+#include "base/limits_access.hpp"
 #include "base/log.hpp"
 #include "crypto/random.hpp"
 
@@ -33,6 +34,7 @@ base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_syst
   std::erase(core->protocols_, quic::webtransport_alpn);
   core->origin_id_ = new_origin_id();
   if (relays) {
+    if (relays->access) core->door_ = std::make_unique<relay_door>(std::move(*relays->access), on.wall, relays->observer);
     core->watcher_ = report_relaying(std::move(relays->observer));
     core->relay_ = std::make_unique<moq::relay>(relays->config, core->store_, *core->watcher_);
   }
@@ -97,8 +99,53 @@ bool endpoint_core::end_guests() {
 }
 
 void endpoint_core::served_session::on_setup(const moq::peer_setup& setup) {
-  base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", path.empty() ? setup.path : path}, {"protocol", protocol}, {"transport", path.empty() ? "quic" : "webtransport"}});
+  const auto& asked = path.empty() ? setup.path : path;
+  if (admitted) {
+    if (const auto no = admitted->enter(asked, setup.tokens)) {
+      home.door_->tell(home.loop_->now(), peer, "session", admitted->who(), no->reason);
+      return link->session().close(no->session_code, no->reason);
+    }
+    home.door_->note(*admitted, home.loop_->now());
+  }
+  base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", access::path_without_secrets(asked)}, {"protocol", protocol}, {"transport", path.empty() ? "quic" : "webtransport"}});
   if (guest) guest->on_setup(setup);
+}
+
+std::optional<moq::request_error> endpoint_core::served_session::on_authorize(moq::request_id request, const moq::authorization& a) {
+  if (!admitted) return std::nullopt;
+  auto no = admitted->authorize(request, a);
+  if (no) home.door_->tell(home.loop_->now(), peer, "request", admitted->who(), no->reason);
+  else home.door_->note(*admitted, home.loop_->now());
+  return no;
+}
+
+void endpoint_core::use_token_keys(access::token_keys keys) {
+  if (!door_) return;
+  door_->keeper().use_keys(std::move(keys));
+  check_access();
+}
+
+void endpoint_core::check_access() {
+  const auto now = loop_->now();
+  door_->looked();
+  std::vector<served_session*> all; // closing one may move it
+  for (auto& s : served_) all.push_back(&s);
+  for (auto* s : all) {
+    if (!s->admitted || s->link->session().closed()) continue;
+    auto& session = s->link->session();
+    const auto who = s->admitted->who();
+    const auto v = s->admitted->check([&](moq::request_id id) { return session.is_open(id); });
+    for (const auto id : v.subscriptions) {
+      door_->tell(now, s->peer, "expired", who, "the token of a subscription counts no more");
+      session.end_subscription(id, moq::done_code::unauthorized, "its token counts no more");
+    }
+    if (v.session) {
+      door_->tell(now, s->peer, v.session->session_code == moq::session_code::expired_auth_token ? "expired" : "revoked", who, v.session->reason);
+      session.close(v.session->session_code, v.session->reason);
+    } else {
+      door_->note(*s->admitted, now);
+    }
+  }
 }
 
 void endpoint_core::served_session::on_subscribe_ok(moq::request_id request, const moq::subscribe_ok& ok) {
@@ -162,6 +209,20 @@ std::optional<moq::request_error> endpoint_core::served_session::on_publish_name
   return std::nullopt;
 }
 
+void endpoint_core::pace_publishers(base::mono_time now) {
+  door_->paced(now);
+  for (auto& s : served_) {
+    if (!s.admitted || s.link->session().closed()) continue;
+    const auto came = s.link->session().counters().payload_bytes_in;
+    const bool held = came > 0 && s.admitted->pace(came, now); // who only subscribes waits for nobody
+    if (held == s.held) continue;
+    s.held = held;
+    s.link->hold_credit(held);
+    if (held && !s.rate_told) door_->tell(now, s.peer, "rate", s.admitted->who(), "it publishes faster than its address or token may, and waits");
+    s.rate_told = true;
+  }
+}
+
 quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address&) {
   if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, std::string(alpn), {});
   auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = protocols_}, *this));
@@ -196,6 +257,14 @@ quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::t
   config.protocol = protocol;
   config.origin_id = origin_id_;
   config.takes_publish = relay_ != nullptr;
+  if (door_) {
+    config.auth_token_cache_bytes = base::limits::session_token_cache_bytes;
+    s.admitted.emplace(door_->keeper(), protocol == moq_protocol);
+    // Of an IPv6 address the network counts: its owner has the rest to choose from.
+    const auto& peer = accepted.peer();
+    const auto host = peer.host_bytes().substr(0, peer.v6() ? 8 : 4);
+    s.admitted->comes_from(std::string(host), [&s] { return s.link ? s.link->session().open_requests() : 0; });
+  }
   s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
     self->link->session().on_transport_closed(why.code, why.text, loop_->now());
     self->link->time_by(nullptr);
@@ -222,12 +291,16 @@ std::optional<base::mono_time> endpoint_core::deadline() const {
   };
   earlier(timers_.next(session_deadline));
   if (relay_) earlier(relay_->deadline());
+  if (door_) earlier(door_->look_at());
+  if (door_ && !served_.empty()) earlier(door_->pace_at());
   return next;
 }
 
 void endpoint_core::on_timer(base::mono_time now) {
   timers_.run(now, session_deadline, [now](moq_link& link) { link.session().on_tick(now); });
   if (const auto due = relay_ ? relay_->deadline() : std::nullopt; due && *due <= now) relay_->on_tick(now);
+  if (const auto due = door_ ? door_->pace_at() : std::nullopt; due && *due <= now) pace_publishers(now);
+  if (const auto due = door_ ? door_->look_at() : std::nullopt; due && *due <= now) check_access();
   if (const auto due = quic_->deadline(); due && *due <= now) quic_->on_timer(now);
 }
 

@@ -8,6 +8,7 @@
 #include "actors/moq_link.hpp"
 #include "actors/net_loop.hpp"
 #include "actors/quic_endpoint.hpp"
+#include "actors/relay_door.hpp"
 #include "actors/relaying.hpp"
 #include "actors/session_events.hpp"
 #include "moq/relay.hpp"
@@ -37,6 +38,10 @@ public:
   moq::track_store& store() { return store_; }
   /// Null: it serves only what is published on this node.
   moq::relay* relay() { return relay_.get(); }
+  /// Null: everybody may come in.
+  const relay_door* door() const { return door_.get(); }
+  /// From now on tokens of these keys count, and of no others.
+  void use_token_keys(access::token_keys keys);
   const std::string& implementation() const { return implementation_; }
   /// The versions of MoQ that are served, and those that a relay offers where it dials; the best first.
   const std::vector<std::string>& protocols() const { return protocols_; }
@@ -89,9 +94,13 @@ private:
     std::string peer;
     std::string path; ///< over WebTransport, what the peer asked for
     std::string protocol; ///< the version of MoQ
+    std::optional<access::admission> admitted; ///< at an endpoint with a door
+    bool held = false; ///< it publishes too fast
+    bool rate_told = false;
     moq::upper_layer* guest = nullptr; ///< hears what the peer offers
     std::unique_ptr<moq::relay_peer> relayed; ///< the guest, of a relay
     void on_setup(const moq::peer_setup& setup) override;
+    std::optional<moq::request_error> on_authorize(moq::request_id request, const moq::authorization& a) override;
     void on_closed(uint64_t code, std::string_view reason) override;
     void on_subscribe_ok(moq::request_id request, const moq::subscribe_ok& ok) override;
     void on_subgroup_begin(moq::request_id request, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) override;
@@ -106,6 +115,10 @@ private:
     void on_publish_namespace_done(moq::request_id request, const moq::track_namespace& ns) override;
   };
 
+  /// Ends what its token allows no longer.
+  void check_access();
+  /// Has those wait that publish faster than they may.
+  void pace_publishers(base::mono_time now);
   /// A session to which a peer dialled.
   quic::connection_events* serve(quic::connection& accepted, moq::transport_kind transport, const std::string& protocol, const std::string& path);
 
@@ -122,6 +135,7 @@ private:
   moq::track_store store_; // outlives the sessions that read it
   std::unique_ptr<moq::relay_watcher> watcher_;
   std::unique_ptr<moq::relay> relay_; // as well
+  std::unique_ptr<relay_door> door_; // as well
   std::list<served_session> served_;
   std::list<served_session> gone_; ///< destroyed at the end of the turn, never within their own callback
   std::list<std::unique_ptr<quic::webtransport>> webs_; ///< below served_

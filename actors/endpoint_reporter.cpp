@@ -61,7 +61,16 @@ private:
            {"fetches_upstream", c.fetches_upstream}, {"fetches_shared", c.fetches_shared}, {"fetches_incomplete", c.fetches_incomplete}, {"tracks_refused", c.tracks_refused}, {"tracks_closed", c.tracks_closed},
            {"objects_false", c.objects_false}, {"objects_unproven", c.objects_unproven}, {"publishers_ended", c.publishers_ended}})
       if (count > 0) fields.emplace_back(name, count);
+    if (r.access) tell_access(*r.access, r.access_untold, fields);
     send(observer_, report{event, std::move(fields)});
+  }
+
+  static void tell_access(const access::access_counters& a, uint64_t untold, base::json::object& fields) {
+    for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"admitted", a.sessions_admitted}, {"anonymous", a.sessions_anonymous},
+           {"sessions_refused", a.sessions_refused}, {"sessions_expired", a.sessions_expired}, {"sessions_revoked", a.sessions_revoked}, {"requests_refused", a.requests_refused},
+           {"requests_expired", a.requests_expired}, {"sessions_over_limit", a.sessions_over_limit}, {"requests_over_limit", a.requests_over_limit}, {"publishers_held", a.publishers_held}, {"tokens_malformed", a.tokens_malformed}, {"tokens_unknown", a.tokens_unknown}, {"tokens_expired", a.tokens_expired},
+           {"refusals_untold", untold}})
+      if (count > 0) fields.emplace_back(name, count);
   }
 
   quic_endpoint_actor endpoint_;

@@ -22,13 +22,18 @@ public:
       },
       [this](status_atom) {
         endpoint_status out{core_->quic().counters(), core_->served(), core_->uplinks(), {}};
-        if (const auto* r = core_->relay()) out.relay = relay_status{r->counters(), r->tracks(), r->publishers(), r->subscribers(), r->cached_bytes()};
+        if (const auto* r = core_->relay()) out.relay = relay_status{r->counters(), r->tracks(), r->publishers(), r->subscribers(), r->cached_bytes(), {}, 0};
+        if (const auto* d = core_->door()) {
+          out.relay->access = d->counters();
+          out.relay->access_untold = d->untold();
+        }
         return out;
       },
       [this](const identity_change& change) {
         if (const auto done = core_->quic().set_identity(change.identity); !done)
           base::log::error("quic_endpoint", "certificate-refused", {{"reason", done.error().message()}});
       },
+      [this](const token_key_change& change) { core_->use_token_keys(change.keys); },
       [this](const guest_wish& wish) { core_->wish(wish); },
       [this](stop_atom) {
         if (stop_by_) return;

@@ -31,6 +31,8 @@ struct relay_status {
   size_t publishers = 0;
   size_t subscribers = 0;
   size_t cached_bytes = 0;
+  std::optional<access::access_counters> access; ///< if it does not let everybody in
+  uint64_t access_untold = 0; ///< refusals that were not told one by one
 };
 
 /// What an endpoint did since its start.
@@ -46,6 +48,11 @@ struct identity_change {
   std::shared_ptr<const crypto::certificate_pair> identity;
 };
 
+/// From now on tokens of these keys count at a relay, and of no others.
+struct token_key_change {
+  access::token_keys keys;
+};
+
 /// One UDP socket with its QUIC connections, on an epoll loop of its own. It serves the tracks that publishers add, to every MoQ
 /// session that peers open, and dials out for subscribers (actors/session.hpp).
 using quic_endpoint_actor = caf::typed_actor<
@@ -54,6 +61,8 @@ using quic_endpoint_actor = caf::typed_actor<
   caf::replies_to<status_atom>::with<endpoint_status>,
   // A renewed certificate.
   caf::reacts_to<identity_change>,
+  // Other token keys.
+  caf::reacts_to<token_key_change>,
   // What peers offer in sessions that they open is wanted from now on.
   caf::reacts_to<guest_wish>,
   // Looks whether everything is sent (sent to itself while it stops).
@@ -86,3 +95,4 @@ base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::endpoint_status)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::identity_change)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::token_key_change)

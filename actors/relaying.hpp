@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "access/gatekeeper.hpp"
 #include "actors/report.hpp"
 #include "moq/relay.hpp"
 
@@ -11,6 +13,7 @@ namespace ec::actors {
 struct relay_choice {
   moq::relay_config config;
   observer_actor observer;
+  std::optional<access::access_rules> access{}; ///< whom it lets in; unset: everybody
 };
 
 /// What a relay has to say as log lines and reports (docs/formats/events.md).

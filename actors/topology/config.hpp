@@ -42,6 +42,8 @@ struct publish_config {
   std::vector<std::string> connect_to;          ///< where relays are reached, if not at their names: "host:port" of the only one, or "name:port=host:port"
   bool tls_insecure = false;                    ///< of relays without a pin: any certificate
   std::filesystem::path tls_ca;                 ///< of relays without a pin; empty: the system's certificate authorities
+  std::string token;                            ///< that relays are shown
+  std::filesystem::path token_file;             ///< the same in a file
   bool announce = false;                        ///< tells directories that this node has the stream
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::filesystem::path directory_token_file;   ///< what they want of who posts
@@ -63,6 +65,17 @@ struct relay_node_config {
   std::vector<std::string> connect_to;          ///< where they are reached: "host:port", or "name:port=host:port" of one of several
   bool tls_insecure = false;                    ///< any certificate of upstreams without a pin
   std::filesystem::path tls_ca;                 ///< PEM; empty: the system's certificate authorities
+  std::string token;                            ///< that upstreams are shown
+  std::filesystem::path token_file;             ///< the same in a file
+  std::vector<std::filesystem::path> token_key; ///< whose tokens let in; none: everybody comes in
+  unsigned sessions_per_address = 0;            ///< at a time; 0: no limit, as of the next five
+  unsigned sessions_per_token = 0;
+  unsigned requests_per_address = 0;            ///< open at a time in its sessions
+  unsigned requests_per_token = 0;
+  unsigned publish_kbps_per_address = 0;        ///< of objects that it publishes, kbit/s
+  unsigned publish_kbps_per_token = 0;
+  std::vector<std::string> public_publish;      ///< prefixes that who has no token may publish
+  std::vector<std::string> public_subscribe;    ///< prefixes that who has no token may subscribe to
   std::filesystem::path state_dir;              ///< its certificate; empty: the default of this user
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
   std::filesystem::path tls_key;
@@ -111,6 +124,8 @@ struct subscribe_config {
   std::chrono::milliseconds drain{0};           ///< when asked to end: how long the sources may take to end their tracks first
   std::chrono::milliseconds patience{0};        ///< for a missing chunk, and for a whole one; 0: three chunk durations
   std::filesystem::path network_secret_file;
+  std::string token;                            ///< that the peers are shown
+  std::filesystem::path token_file;             ///< the same in a file
   bool tls_insecure = false;
   std::filesystem::path tls_ca;
   bool json = false;

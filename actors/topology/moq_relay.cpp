@@ -3,6 +3,8 @@
 #include "actors/endpoint_reporter.hpp"
 #include "actors/moq_link.hpp"
 #include "actors/relay_uplink.hpp"
+#include "actors/token_key_keeper.hpp"
+#include "actors/topology/access.hpp"
 #include "actors/topology/common.hpp"
 #include "actors/topology/listening.hpp"
 #include "actors/topology/topology.hpp"
@@ -31,7 +33,11 @@ base::result<std::shared_ptr<moq::relay_gate>> gate_of(const relay_node_config& 
 } // namespace
 
 base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on) {
-  EC_TRY(const auto upstream, dialled_relays(config.upstream, "--upstream", config.connect_to, {config.tls_insecure, config.tls_ca}));
+  EC_TRY(auto upstream, dialled_relays(config.upstream, "--upstream", config.connect_to, {config.tls_insecure, config.tls_ca}));
+  std::vector<quic::endpoint_address*> dialled;
+  for (auto& peer : upstream) dialled.push_back(&peer.address);
+  EC_TRYV(show_token(dialled, config.token, config.token_file, "--upstream"));
+  EC_TRY(const auto rules, access_rules_of(config));
   if (config.tls_cert.empty() != config.tls_key.empty())
     return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
   if (config.cache_mb < 1 || config.cache_mb > 1u << 20) return fail(errc::config, "expected 1 to 1048576", "--cache-mb");
@@ -50,12 +56,17 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   relaying.publisher_linger = config.publisher_linger;
   EC_TRY(auto endpoint, start_endpoint(sys,
     {.listen = config.listen, .state = state_dir(config.state_dir), .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger,
-      .relays = relay_choice{relaying, observer}, .protocols = config.moq_version}, on));
+      .relays = relay_choice{relaying, observer, rules}, .protocols = config.moq_version}, on));
   running_topology out;
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));
   if (!uplinks.empty()) out.stages.push_back(std::move(uplinks));
   out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(spawn_endpoint_reporter(sys, endpoint.running.actor, config.status_every, observer))});
+  if (rules && !rules->everybody) {
+    std::vector<std::string> files;
+    for (const auto& file : config.token_key) files.push_back(file.string());
+    out.stages.front().push_back(caf::actor_cast<caf::actor>(spawn_token_key_keeper(sys, {.files = std::move(files), .keys = rules->keys}, endpoint.running.actor, observer, on.blocking)));
+  }
   return behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out);
 }
 

@@ -9,6 +9,7 @@
 #include "actors/signer.hpp"
 #include "actors/source_finder.hpp"
 #include "actors/supervisor.hpp"
+#include "actors/topology/access.hpp"
 #include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
 #include "actors/topology/listening.hpp"
@@ -148,6 +149,9 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   if (!config.publish_manifests && !config.publish_chunks)
     return fail(errc::config, "nothing to publish: --publish-manifests and --publish-chunks are both off");
   EC_TRY(plan.relays, dialled_relays(config.relay, "--relay", config.connect_to, {config.tls_insecure, config.tls_ca}));
+  std::vector<quic::endpoint_address*> dialled;
+  for (auto& relay : plan.relays) dialled.push_back(&relay.address);
+  EC_TRYV(show_token(dialled, config.token, config.token_file, "--relay"));
   if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())

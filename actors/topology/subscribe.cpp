@@ -6,6 +6,7 @@
 #include "actors/source_finder.hpp"
 #include "actors/subscriber_verifier.hpp"
 #include "actors/supervisor.hpp"
+#include "actors/topology/access.hpp"
 #include "actors/topology/announcing.hpp"
 #include "actors/topology/common.hpp"
 #include "actors/topology/topology.hpp"
@@ -129,6 +130,9 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
     EC_TRY(auto* peer, peer_of(plan, remote, "--remote-manifests"));
     peer->wanted.manifests = true;
   }
+  std::vector<quic::endpoint_address*> dialled;
+  for (auto& peer : plan.peers) dialled.push_back(&peer.address);
+  EC_TRYV(show_token(dialled, config.token, config.token_file, "--remote"));
   if (!config.evidence_dir.empty()) {
     if (!manifests) return fail(errc::config, "manifests are not asked for: give --require-manifest or --subscribe-manifests too", "--evidence-dir");
     if (const auto why = on.disk->make_folders(config.evidence_dir.string()); why < 0)

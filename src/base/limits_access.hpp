@@ -11,6 +11,7 @@ inline constexpr size_t token_keys_max = 32;           ///< that one relay belie
 inline constexpr size_t token_prefixes_max = 64;       ///< that one claim names
 inline constexpr size_t token_text_bytes_max = 256;    ///< of a token's or key's id, or subject
 inline constexpr size_t session_tokens_max = 8;        ///< that one session or request shows
+inline constexpr size_t session_token_cache_bytes = 16u << 10; ///< of tokens that a peer registers
 inline constexpr size_t session_held_tokens_max = 1024; ///< requests of one session that live by tokens of their own
 
 } // namespace ec::base::limits

@@ -57,7 +57,9 @@ uint64_t lite_code_of_reset(uint64_t c) {
 uint64_t lite_code_of_session(uint64_t c) {
   switch (c) {
   case session_code::no_error: return code::cancel;
-  case session_code::unauthorized: return code::unauthorized;
+  case session_code::unauthorized:
+  case session_code::malformed_auth_token:
+  case session_code::expired_auth_token: return code::unauthorized;
   case session_code::protocol_violation: return code::protocol_violation;
   case session_code::goaway_timeout:
   case session_code::control_message_timeout:

@@ -198,6 +198,8 @@ public:
   bool closed() const;
   /// The time of the last call that brought one: what the upper layer is told happened then.
   base::mono_time now() const;
+  /// True while a request of the peer that was allowed goes on; where the version has no ids of requests, always.
+  bool is_open(request_id id) const;
   /// Requests open in both directions.
   size_t open_requests() const;
   const session_counters& counters() const;

@@ -156,6 +156,7 @@ def publish(t, good_key):
     bad([*relays, "--connect-to", "c.example:1=192.0.2.7:1"], USAGE, "--connect-to", "c.example:1")
     bad([*relays, "--connect-to", "a.example:1=moqt://192.0.2.7:1"], USAGE, "--connect-to", "HOST:PORT")
     bad([*relays, "--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
+    bad_input_keys.shown(t, bad, "--relay")
     bad(["--pace", "fast"], USAGE, "--pace")
     bad(["--pace", "-1"], USAGE, "--pace")
     bad(["--pace", "nan"], USAGE, "--pace")
@@ -241,6 +242,7 @@ def subscribe(t):
     bad(["--patience-ms", "x"], USAGE, "--patience-ms")
     bad(["--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
     bad(["--tls-insecure=x"], USAGE, "--tls-insecure")
+    bad_input_keys.shown(t, bad, "--remote")
     bad(["--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
     bad(["--json=x"], USAGE, "--json")
     bad(["--discover=x"], USAGE, "--discover")
@@ -346,6 +348,7 @@ def relay(t):
     for option, value in (("--cache-mb", "0"), ("--moq-version", "moq-lite-99"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
                           ("--publisher-linger-ms", "-1"), ("--json", "perhaps")):
         bad([f"{option}={value}"], USAGE, option)
+    bad_input_keys.relay_access(t, bad)
     t.complete("relay")
 
 

@@ -72,3 +72,34 @@ def token(t):
     t.row("token explain", ["x" * 5000], NOT_VERIFIED, "4096")
     t.row("token explain", ["-"], NOT_VERIFIED, "three parts")
     t.complete("token explain")
+
+
+def shown(t, bad, dialled):
+    """--token and --token-file of who dials."""
+    text = subprocess.run([t.binary, "token", "make", "--key", t.path("access.jwk"), "--publish", "a"], check=True, capture_output=True, text=True).stdout.strip()
+    there = [dialled, "a.example:1"]
+    bad([*there, "--token", "nonsense"], USAGE, "--token", "three parts")
+    bad([*there, "--token", text, "--token-file", t.path("a.token", text.encode())], USAGE, "--token", "give one")
+    bad([dialled, "moqt://a.example:1/?jwt=" + text, "--token", text], USAGE, "--token", "already")
+    bad([*there, "--token-file", "/nowhere.token"], USAGE, "--token-file", "/nowhere.token")
+    bad([*there, "--token-file", t.path("open.token", text.encode(), 0o644)], USAGE, "--token-file", "open.token")
+    bad([*there, "--token-file", t.path("long.token", b"x" * 5000)], USAGE, "--token-file", "long.token")
+
+
+def relay_access(t, bad):
+    bad(["--token-key", "/nowhere.jwk"], USAGE, "--token-key", "/nowhere.jwk")
+    bad(["--token-key", t.path("garbage.jwk", b"garbage!")], USAGE, "--token-key", "garbage.jwk")
+    bad(["--token-key", t.path("access.jwk"), "--token-key", t.path("access.jwk.pub")], USAGE, "--token-key", "twice")
+    bad(["--public-publish", "a"], USAGE, "--public-publish", "--token-key")
+    bad(["--public-subscribe", "a"], USAGE, "--public-subscribe", "--token-key")
+    key = ["--token-key", t.path("access.jwk.pub")]
+    for option in ("--public-publish", "--public-subscribe"):
+        bad([*key, option, "x" * 5000], USAGE, option)
+    for option in ("--sessions-per-token", "--requests-per-token", "--publish-kbps-per-token"):
+        bad([option, "1"], USAGE, option, "--token-key")
+    for option in ("--sessions-per-address", "--requests-per-address", "--publish-kbps-per-address"):
+        bad([option, "x"], USAGE, option)
+        bad([option, "-1"], USAGE, option)
+    bad(["--token", "a.b.c"], USAGE, "--token", "--upstream")
+    bad(["--token-file", "/nowhere.token"], USAGE, "--token-file", "--upstream")
+    shown(t, bad, "--upstream")

@@ -49,6 +49,7 @@ public:
   virtual void use_tokens(std::vector<auth_token> tokens) = 0;
   virtual void close(uint64_t code, std::string_view reason) = 0;
   virtual hop_path hops(request_id, const track_namespace&) const { return {}; }
+  virtual bool is_open(request_id) const { return true; }
   virtual size_t open_requests() const = 0;
   virtual session_memory memory() const = 0;
   /// Bytes of a stream came and were read as far as they go: what is left of all streams is held within its bound.

@@ -232,6 +232,7 @@ public:
   request_id publish(const full_track_name& track, const publish_options& options) override;
   void end_subscription(request_id id, uint64_t status, std::string_view reason) override;
 
+  bool is_open(request_id id) const override { return peers_.contains(id) || own_.contains(id); }
   size_t open_requests() const override { return own_.size() + peers_.size(); }
 
   // session_memory.cpp

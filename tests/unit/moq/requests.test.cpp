@@ -121,6 +121,17 @@ TEST_CASE("every request is put to the application with its tokens, and what it 
   }
 }
 
+TEST_CASE("a request of the peer is open from when it was allowed until it ends") {
+  fixture f;
+  const auto id = f.client->subscribe(track_name("t"), {});
+  CHECK_FALSE(f.server->is_open(id));
+  f.pump();
+  CHECK(f.server->is_open(id));
+  f.server->end_subscription(id, moq::done_code::unauthorized, "its token counts no more");
+  f.pump();
+  CHECK_FALSE(f.server->is_open(id));
+}
+
 TEST_CASE("a joining fetch is put to the application under the name of the track that it joins") {
   fixture f;
   REQUIRE(f.server_tracks.append(*f.t, test_object(1, 0), f.now).has_value());
