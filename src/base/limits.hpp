@@ -131,7 +131,7 @@ inline constexpr size_t relay_streams_tracked_max = 256;        ///< subgroups o
 inline constexpr size_t relay_peers_max = 64;                   ///< that a relay, or a publisher of relays, dials
 
 // Waiting objects of a subscriber: what came before its manifest.
-inline constexpr size_t subscriber_wait_bytes_max = 256u << 20;
+inline constexpr size_t subscriber_wait_bytes_max = 64u << 20;
 inline constexpr size_t subscriber_wait_groups_max = 32;
 inline constexpr size_t subscriber_sources_max = 32;
 inline constexpr size_t subscriber_fetches_max = 8;             ///< open at a time
