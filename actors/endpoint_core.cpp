@@ -227,6 +227,7 @@ quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, st
   if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, std::string(alpn), {});
   auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = protocols_}, *this));
   web->attach(accepted);
+  no_session_yet_.add(*web, loop_->now());
   return web.get();
 }
 
@@ -235,6 +236,7 @@ quic::connection_events* endpoint_core::on_session(quic::connection& session, co
 }
 
 void endpoint_core::on_gone(quic::webtransport& gone) {
+  no_session_yet_.forget(gone);
   const auto at = std::ranges::find(webs_, &gone, [](const auto& w) { return w.get(); });
   if (at != webs_.end()) gone_webs_.splice(gone_webs_.end(), webs_, at);
 }
@@ -290,6 +292,7 @@ std::optional<base::mono_time> endpoint_core::deadline() const {
     if (due && (!next || *due < *next)) next = due;
   };
   earlier(timers_.next(session_deadline));
+  earlier(no_session_yet_.deadline());
   if (relay_) earlier(relay_->deadline());
   if (door_) earlier(door_->look_at());
   if (door_ && !served_.empty()) earlier(door_->pace_at());
@@ -298,6 +301,7 @@ std::optional<base::mono_time> endpoint_core::deadline() const {
 
 void endpoint_core::on_timer(base::mono_time now) {
   timers_.run(now, session_deadline, [now](moq_link& link) { link.session().on_tick(now); });
+  for (const auto& peer : no_session_yet_.on_timer(now)) base::log::info("quic_endpoint", "no-session", {{"peer", peer}, {"connections", no_session_yet_.missed()}});
   if (const auto due = relay_ ? relay_->deadline() : std::nullopt; due && *due <= now) relay_->on_tick(now);
   if (const auto due = door_ ? door_->pace_at() : std::nullopt; due && *due <= now) pace_publishers(now);
   if (const auto due = door_ ? door_->look_at() : std::nullopt; due && *due <= now) check_access();

@@ -11,10 +11,12 @@
 #include "actors/relay_door.hpp"
 #include "actors/relaying.hpp"
 #include "actors/session_events.hpp"
+#include "base/limits_webtransport.hpp"
 #include "moq/relay.hpp"
 #include "moq/track_store.hpp"
 #include "quic/endpoint.hpp"
 #include "quic/webtransport.hpp"
+#include "quic/webtransport_watch.hpp"
 
 namespace ec::actors {
 
@@ -139,6 +141,7 @@ private:
   std::list<served_session> served_;
   std::list<served_session> gone_; ///< destroyed at the end of the turn, never within their own callback
   std::list<std::unique_ptr<quic::webtransport>> webs_; ///< below served_
+  quic::webtransport_watch no_session_yet_{base::limits::webtransport_session_wait}; ///< of webs_
   std::list<std::unique_ptr<quic::webtransport>> gone_webs_; ///< destroyed at the end of the turn
   std::vector<moq_link*> dialled_;
   std::map<std::string, uplink_status> uplinks_;
