@@ -44,7 +44,7 @@ public:
     link = std::make_unique<moq_link>(loop(), client_config(dial_.address, core_->implementation()), case_->listens(role), &case_->serves(role),
       [this, role](const quic::close_reason& why) { case_->on_gone(role, why.text); });
     core_->watch(*link);
-    const auto dialled = link->dial(core_->quic(), dial_.address, dial_.peer, dial_.verification);
+    const auto dialled = link->dial(core_->quic(), dial_.address, dial_.peer, dial_.verification, {dial_.protocol});
     if (!dialled) return case_->on_gone(role, dialled.error().message());
     case_->on_dialled(role, link->session());
   }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "actors/moq_link.hpp"
 #include "actors/quic_endpoint.hpp"
 #include "moq/interop_case.hpp"
 #include "quic/address.hpp"
@@ -13,6 +14,7 @@ struct interop_dial {
   quic::endpoint_address address;
   quic::socket_address peer; ///< `address`, looked up
   quic::client_verification verification;
+  std::string protocol = moq_protocol; ///< the version of MoQ that is offered
 };
 
 /// Plays one case of the interop runner against a relay (moq/interop_case.hpp), in sessions of its own.

@@ -5,7 +5,7 @@
 namespace ec::actors {
 
 const std::vector<std::string>& moq_protocols() {
-  static const std::vector<std::string> all{moq_protocol, "moq-lite-05", "moq-lite-04", "moq-lite-03"};
+  static const std::vector<std::string> all{moq_protocol, "moq-lite-05", "moq-lite-04", "moq-lite-03", "moqt-16"};
   return all;
 }
 

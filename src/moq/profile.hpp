@@ -11,6 +11,7 @@
 #include <boost/outcome/basic_result.hpp>
 
 #include "base/byte_io.hpp"
+#include "base/bytes.hpp"
 #include "moq/message.hpp"
 
 /// The seam between sessions and drafts: a profile knows one draft's bytes, a session none.
@@ -51,7 +52,7 @@ struct control_stream {};
 struct padding_stream {};
 using uni_header = std::variant<control_stream, subgroup_header, fetch_header, padding_stream>;
 
-/// Header of one object; `properties` are borrowed from the input of the decoder.
+/// Header of one object; `properties` are borrowed from the input of the decoder, or from `rewritten`.
 struct object_header {
   uint64_t group = 0;    ///< fetch streams only
   uint64_t subgroup = 0; ///< fetch streams only
@@ -59,6 +60,7 @@ struct object_header {
   uint8_t priority = 128; ///< fetch streams only
   bool datagram = false;  ///< fetch streams only: was published as a datagram
   std::span<const uint8_t> properties;
+  base::bytes rewritten; ///< what `properties` lie in, if they stood otherwise on the wire
   uint64_t payload_bytes = 0;
   object_status status = object_status::normal;
 };
@@ -90,6 +92,7 @@ struct datagram_header {
   object_status status = object_status::normal;
   bool has_payload = true;
   std::span<const uint8_t> properties;
+  base::bytes rewritten; ///< as in `object_header`
 };
 struct padding_datagram {};
 using datagram = std::variant<datagram_header, padding_datagram>;
@@ -101,18 +104,11 @@ struct object_properties {
   std::optional<uint64_t> prior_object_gap;
 };
 
-/// One draft. Stateless; every decoder leaves the reader behind what it took, or at its start if it failed.
-class profile {
+/// The bytes of one draft's data streams and datagrams. Stateless; every decoder leaves the reader behind what it took, or at its
+/// start if it failed. Properties of objects are key-value pairs of draft 18 on our side, whatever the draft: tracks outlive sessions.
+class object_codec {
 public:
-  virtual ~profile() = default;
-
-  /// Protocol name for ALPN and WebTransport, "moqt-18".
-  virtual std::string_view name() const = 0;
-
-  /// One control message at the front of `in`. `on`: the request whose stream it came on, if it is not the first message
-  /// of its stream; it decides which parameters may stand in REQUEST_OK and REQUEST_UPDATE. Unset on the control stream.
-  virtual decoded<message> decode_control(base::byte_reader& in, std::optional<request_kind> on) const = 0;
-  virtual std::vector<uint8_t> encode_control(const message& m) const = 0;
+  virtual ~object_codec() = default;
 
   virtual decoded<uni_header> decode_uni_header(base::byte_reader& in) const = 0;
   virtual std::vector<uint8_t> encode_subgroup_header(const subgroup_header& h) const = 0;
@@ -132,14 +128,31 @@ public:
   virtual decoded<datagram> decode_datagram(base::byte_reader& in) const = 0;
   /// Without the payload, which follows if `has_payload`.
   virtual std::vector<uint8_t> encode_datagram(const datagram_header& h) const = 0;
-  /// What padding begins with on a stream of its own, or in a datagram; zeros follow.
+  /// What padding begins with on a stream of its own, or in a datagram; zeros follow. Empty: the draft has none.
   virtual std::vector<uint8_t> encode_padding(bool datagram) const = 0;
 
   /// Violations are those that close the session; what only makes the track malformed is in the value.
   virtual decoded<object_properties> check_object_properties(std::span<const uint8_t> in) const = 0;
+
+  /// Largest id of a group or an object that can be written.
+  virtual uint64_t id_max() const = 0;
+};
+
+/// One draft whose requests have a stream each, wholly.
+class profile : public object_codec {
+public:
+  /// Protocol name for ALPN and WebTransport, "moqt-18".
+  virtual std::string_view name() const = 0;
+
+  /// One control message at the front of `in`. `on`: the request whose stream it came on, if it is not the first message
+  /// of its stream; it decides which parameters may stand in REQUEST_OK and REQUEST_UPDATE. Unset on the control stream.
+  virtual decoded<message> decode_control(base::byte_reader& in, std::optional<request_kind> on) const = 0;
+  virtual std::vector<uint8_t> encode_control(const message& m) const = 0;
 };
 
 /// draft-ietf-moq-transport-18.
 const profile& moqt18();
+/// Objects of draft-ietf-moq-transport-16; its one control stream is internal/control_mux.hpp.
+const object_codec& moqt16_objects();
 
 } // namespace ec::moq

@@ -56,7 +56,7 @@ uint32_t for_update(std::optional<request_kind> on) {
 
 /// Exactly what is left, as UTF-8 is not checked: a reason is for people only [MOQT 1.4.4].
 decoded<std::string> need_reason(byte_reader& in) {
-  return need_string(in, limits::moq_reason_bytes_max);
+  return field::need_string(in, limits::moq_reason_bytes_max);
 }
 
 decoded<message> body(uint64_t type, byte_reader& in, std::optional<request_kind> on) {
@@ -67,31 +67,31 @@ decoded<message> body(uint64_t type, byte_reader& in, std::optional<request_kind
   }
   case m_goaway: {
     goaway m;
-    WIRE_SET(m.uri, need_string(in, limits::moq_uri_bytes_max));
-    WIRE_SET(m.timeout_ms, need_vi(in));
+    WIRE_SET(m.uri, field::need_string(in, limits::moq_uri_bytes_max));
+    WIRE_SET(m.timeout_ms, field::need_vi(in));
     if (!on) {
-      WIRE_SET(m.first_unprocessed, need_vi(in));
+      WIRE_SET(m.first_unprocessed, field::need_vi(in));
     }
     return message{std::move(m)};
   }
   case m_subscribe: {
     subscribe m;
-    WIRE_SET(m.id, need_vi(in));
-    WIRE_SET(m.track, need_track_name(in));
+    WIRE_SET(m.id, field::need_vi(in));
+    WIRE_SET(m.track, field::need_track_name(in));
     WIRE_SET(m.params, need_parameters(in, for_subscribe));
     return message{std::move(m)};
   }
   case m_track_status: {
     track_status m;
-    WIRE_SET(m.id, need_vi(in));
-    WIRE_SET(m.track, need_track_name(in));
+    WIRE_SET(m.id, field::need_vi(in));
+    WIRE_SET(m.track, field::need_track_name(in));
     // Delivery parameters "are not included", which is no violation of its own: it is a SUBSCRIBE by another type.
     WIRE_SET(m.params, need_parameters(in, for_subscribe));
     return message{std::move(m)};
   }
   case m_subscribe_ok: {
     subscribe_ok m;
-    WIRE_SET(m.alias, need_vi(in));
+    WIRE_SET(m.alias, field::need_vi(in));
     WIRE_SET(m.params, need_parameters(in, for_subscribe_ok));
     WIRE_SET(m.properties, need_track_properties(in));
     return message{std::move(m)};
@@ -106,14 +106,14 @@ decoded<message> body(uint64_t type, byte_reader& in, std::optional<request_kind
   }
   case m_request_error: {
     request_error m;
-    WIRE_SET(m.code, need_vi(in));
-    WIRE_TRY(const auto retry, need_vi(in));
+    WIRE_SET(m.code, field::need_vi(in));
+    WIRE_TRY(const auto retry, field::need_vi(in));
     if (retry > 0) m.retry_after_ms = retry - 1;
     WIRE_SET(m.reason, need_reason(in));
     if (m.code == request_code::redirect) {
       redirect r;
-      WIRE_SET(r.uri, need_string(in, limits::moq_uri_bytes_max));
-      WIRE_SET(r.track, need_track_name(in));
+      WIRE_SET(r.uri, field::need_string(in, limits::moq_uri_bytes_max));
+      WIRE_SET(r.track, field::need_track_name(in));
       const bool of_namespace = on == request_kind::subscribe_namespace || on == request_kind::publish_namespace;
       if (of_namespace && !r.track.name.empty()) return violation("a redirect of a namespace names a track");
       m.to = std::move(r);
@@ -122,86 +122,86 @@ decoded<message> body(uint64_t type, byte_reader& in, std::optional<request_kind
   }
   case m_request_update: {
     request_update m;
-    WIRE_SET(m.id, need_vi(in));
+    WIRE_SET(m.id, field::need_vi(in));
     WIRE_SET(m.params, need_parameters(in, for_update(on)));
     return message{std::move(m)};
   }
   case m_publish: {
     publish m;
-    WIRE_SET(m.id, need_vi(in));
-    WIRE_SET(m.track, need_track_name(in));
-    WIRE_SET(m.alias, need_vi(in));
+    WIRE_SET(m.id, field::need_vi(in));
+    WIRE_SET(m.track, field::need_track_name(in));
+    WIRE_SET(m.alias, field::need_vi(in));
     WIRE_SET(m.params, need_parameters(in, for_publish));
     WIRE_SET(m.properties, need_track_properties(in));
     return message{std::move(m)};
   }
   case m_publish_done: {
     publish_done m;
-    WIRE_SET(m.status, need_vi(in));
-    WIRE_SET(m.stream_count, need_vi(in));
+    WIRE_SET(m.status, field::need_vi(in));
+    WIRE_SET(m.stream_count, field::need_vi(in));
     WIRE_SET(m.reason, need_reason(in));
     return message{std::move(m)};
   }
   case m_fetch: {
     fetch m;
-    WIRE_SET(m.id, need_vi(in));
-    WIRE_TRY(const auto kind, need_vi(in));
+    WIRE_SET(m.id, field::need_vi(in));
+    WIRE_TRY(const auto kind, field::need_vi(in));
     if (kind < 1 || kind > 3) return violation("unknown fetch type");
     m.type = static_cast<fetch::kind>(kind);
     if (m.type == fetch::kind::standalone) {
-      WIRE_SET(m.track, need_track_name(in));
-      WIRE_SET(m.start, need_location(in));
-      WIRE_SET(m.end, need_location(in));
+      WIRE_SET(m.track, field::need_track_name(in));
+      WIRE_SET(m.start, field::need_location(in));
+      WIRE_SET(m.end, field::need_location(in));
     } else {
-      WIRE_SET(m.joining_id, need_vi(in));
-      WIRE_SET(m.joining_start, need_vi(in));
+      WIRE_SET(m.joining_id, field::need_vi(in));
+      WIRE_SET(m.joining_start, field::need_vi(in));
     }
     WIRE_SET(m.params, need_parameters(in, for_fetch));
     return message{std::move(m)};
   }
   case m_fetch_ok: {
     fetch_ok m;
-    WIRE_TRY(const auto end_of_track, need_u8(in));
+    WIRE_TRY(const auto end_of_track, field::need_u8(in));
     m.end_of_track = end_of_track != 0;
-    WIRE_SET(m.end, need_location(in));
+    WIRE_SET(m.end, field::need_location(in));
     WIRE_SET(m.params, need_parameters(in, 0));
     WIRE_SET(m.properties, need_track_properties(in));
     return message{std::move(m)};
   }
   case m_publish_namespace: {
     publish_namespace m;
-    WIRE_SET(m.id, need_vi(in));
-    WIRE_SET(m.ns, need_namespace(in));
+    WIRE_SET(m.id, field::need_vi(in));
+    WIRE_SET(m.ns, field::need_namespace(in));
     WIRE_SET(m.params, need_parameters(in, p_token));
     return message{std::move(m)};
   }
   case m_subscribe_namespace: {
     subscribe_namespace m;
-    WIRE_SET(m.id, need_vi(in));
-    WIRE_SET(m.prefix, need_namespace(in));
+    WIRE_SET(m.id, field::need_vi(in));
+    WIRE_SET(m.prefix, field::need_namespace(in));
     WIRE_SET(m.params, need_parameters(in, p_token));
     return message{std::move(m)};
   }
   case m_subscribe_tracks: {
     subscribe_tracks m;
-    WIRE_SET(m.id, need_vi(in));
-    WIRE_SET(m.prefix, need_namespace(in));
+    WIRE_SET(m.id, field::need_vi(in));
+    WIRE_SET(m.prefix, field::need_namespace(in));
     WIRE_SET(m.params, need_parameters(in, p_token | p_forward));
     return message{std::move(m)};
   }
   case m_namespace: {
     namespace_active m;
-    WIRE_SET(m.suffix, need_namespace(in));
+    WIRE_SET(m.suffix, field::need_namespace(in));
     return message{std::move(m)};
   }
   case m_namespace_done: {
     namespace_done m;
-    WIRE_SET(m.suffix, need_namespace(in));
+    WIRE_SET(m.suffix, field::need_namespace(in));
     return message{std::move(m)};
   }
   case m_publish_blocked: {
     publish_blocked m;
-    WIRE_SET(m.suffix, need_track_name(in));
+    WIRE_SET(m.suffix, field::need_track_name(in));
     return message{std::move(m)};
   }
   default: return violation("unknown message type " + std::to_string(type));
@@ -217,20 +217,20 @@ struct encoder {
     return m_setup;
   }
   uint64_t operator()(const goaway& m) const {
-    put_string(out, m.uri);
+    field::put_string(out, m.uri);
     out.moqt_vi64(m.timeout_ms);
     if (m.first_unprocessed) out.moqt_vi64(*m.first_unprocessed);
     return m_goaway;
   }
   uint64_t operator()(const subscribe& m) const {
     out.moqt_vi64(m.id);
-    put_track_name(out, m.track);
+    field::put_track_name(out, m.track);
     put_parameters(out, m.params);
     return m_subscribe;
   }
   uint64_t operator()(const track_status& m) const {
     out.moqt_vi64(m.id);
-    put_track_name(out, m.track);
+    field::put_track_name(out, m.track);
     put_parameters(out, m.params);
     return m_track_status;
   }
@@ -248,11 +248,11 @@ struct encoder {
   uint64_t operator()(const request_error& m) const {
     out.moqt_vi64(m.code);
     out.moqt_vi64(m.retry_after_ms ? std::min(*m.retry_after_ms, ~uint64_t{0} - 1) + 1 : 0);
-    put_string(out, std::string_view(m.reason).substr(0, limits::moq_reason_bytes_max));
+    field::put_string(out, std::string_view(m.reason).substr(0, limits::moq_reason_bytes_max));
     if (m.code == request_code::redirect) {
       const redirect r = m.to.value_or(redirect{});
-      put_string(out, r.uri);
-      put_track_name(out, r.track);
+      field::put_string(out, r.uri);
+      field::put_track_name(out, r.track);
     }
     return m_request_error;
   }
@@ -263,7 +263,7 @@ struct encoder {
   }
   uint64_t operator()(const publish& m) const {
     out.moqt_vi64(m.id);
-    put_track_name(out, m.track);
+    field::put_track_name(out, m.track);
     out.moqt_vi64(m.alias);
     put_parameters(out, m.params);
     put_track_properties(out, m.properties);
@@ -272,16 +272,16 @@ struct encoder {
   uint64_t operator()(const publish_done& m) const {
     out.moqt_vi64(m.status);
     out.moqt_vi64(m.stream_count);
-    put_string(out, std::string_view(m.reason).substr(0, limits::moq_reason_bytes_max));
+    field::put_string(out, std::string_view(m.reason).substr(0, limits::moq_reason_bytes_max));
     return m_publish_done;
   }
   uint64_t operator()(const fetch& m) const {
     out.moqt_vi64(m.id);
     out.moqt_vi64(static_cast<uint64_t>(m.type));
     if (m.type == fetch::kind::standalone) {
-      put_track_name(out, m.track);
-      put_location(out, m.start);
-      put_location(out, m.end);
+      field::put_track_name(out, m.track);
+      field::put_location(out, m.start);
+      field::put_location(out, m.end);
     } else {
       out.moqt_vi64(m.joining_id);
       out.moqt_vi64(m.joining_start);
@@ -291,39 +291,39 @@ struct encoder {
   }
   uint64_t operator()(const fetch_ok& m) const {
     out.u8(m.end_of_track ? 1 : 0);
-    put_location(out, m.end);
+    field::put_location(out, m.end);
     put_parameters(out, m.params);
     put_track_properties(out, m.properties);
     return m_fetch_ok;
   }
   uint64_t operator()(const publish_namespace& m) const {
     out.moqt_vi64(m.id);
-    put_namespace(out, m.ns);
+    field::put_namespace(out, m.ns);
     put_parameters(out, m.params);
     return m_publish_namespace;
   }
   uint64_t operator()(const subscribe_namespace& m) const {
     out.moqt_vi64(m.id);
-    put_namespace(out, m.prefix);
+    field::put_namespace(out, m.prefix);
     put_parameters(out, m.params);
     return m_subscribe_namespace;
   }
   uint64_t operator()(const subscribe_tracks& m) const {
     out.moqt_vi64(m.id);
-    put_namespace(out, m.prefix);
+    field::put_namespace(out, m.prefix);
     put_parameters(out, m.params);
     return m_subscribe_tracks;
   }
   uint64_t operator()(const namespace_active& m) const {
-    put_namespace(out, m.suffix);
+    field::put_namespace(out, m.suffix);
     return m_namespace;
   }
   uint64_t operator()(const namespace_done& m) const {
-    put_namespace(out, m.suffix);
+    field::put_namespace(out, m.suffix);
     return m_namespace_done;
   }
   uint64_t operator()(const publish_blocked& m) const {
-    put_track_name(out, m.suffix);
+    field::put_track_name(out, m.suffix);
     return m_publish_blocked;
   }
 };
@@ -392,6 +392,7 @@ public:
   decoded<object_properties> check_object_properties(std::span<const uint8_t> in) const override {
     return moqt18_wire::check_object_properties(in);
   }
+  uint64_t id_max() const override { return leading_ones::max; }
 };
 
 } // namespace

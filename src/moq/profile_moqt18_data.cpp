@@ -1,60 +1,16 @@
 // draft-ietf-moq-transport-18: streams of objects, datagrams.
 #include "base/limits.hpp"
 #include "moq/internal/moqt18.hpp"
+#include "moq/internal/wire_objects.hpp"
 
 namespace ec::moq::moqt18_wire {
 namespace {
 
-constexpr uint64_t uni_setup = 0x2f00, uni_fetch = 0x05, uni_padding = 0x132b3e28, datagram_padding = 0x132b3e29;
-// Subgroup header [MOQT 11.4.2].
-constexpr uint64_t sg_form = 0x10, sg_form_mask = ~uint64_t{0x6f}, sg_properties = 0x01, sg_id_mode = 0x06,
-                   sg_id_first = 0x02, sg_id_present = 0x04, sg_end = 0x08, sg_default_priority = 0x20, sg_first = 0x40;
-// Fetch objects [MOQT 11.4.4.1].
-constexpr uint64_t f_subgroup = 0x03, f_object = 0x04, f_group = 0x08, f_priority = 0x10, f_properties = 0x20, f_datagram = 0x40,
-                   f_end_none = 0x8c, f_end_unknown = 0x10c;
-// Datagrams [MOQT 11.3.1].
-constexpr uint64_t d_properties = 0x01, d_end = 0x02, d_zero_id = 0x04, d_default_priority = 0x08, d_status = 0x20;
-
-/// Fields of a stream that may still grow: running out of bytes asks for more.
-decoded<uint64_t> vi(byte_reader& in) {
-  const auto v = in.moqt_vi64();
-  if (!v) return more();
-  return *v;
-}
-
-decoded<uint8_t> octet(byte_reader& in) {
-  const auto v = in.u8();
-  if (!v) return more();
-  return *v;
-}
-
-decoded<std::span<const uint8_t>> properties(byte_reader& in) {
-  WIRE_TRY(const auto length, vi(in));
-  if (length > base::limits::moq_properties_bytes_max) return violation("the properties of an object are too long");
-  const auto bytes = in.take(length);
-  if (!bytes) return more();
-  return *bytes;
-}
-
-decoded<object_status> status(uint64_t value) {
-  switch (value) {
-  case 0: return object_status::normal;
-  case 3: return object_status::end_of_group;
-  case 4: return object_status::end_of_track;
-  default: return violation("unknown object status");
-  }
-}
-
-/// Puts the reader back if nothing came out.
-template <class T>
-decoded<T> or_rewind(byte_reader& in, size_t start, decoded<T> out) {
-  if (!out) in.rewind(start);
-  return out;
-}
+constexpr uint64_t uni_setup = 0x2f00, uni_padding = 0x132b3e28, datagram_padding = 0x132b3e29;
 
 decoded<uni_header> uni(byte_reader& in) {
   const size_t start = in.position();
-  WIRE_TRY(const auto type, vi(in));
+  WIRE_TRY(const auto type, field::more_vi(in));
   if (type == uni_setup) {
     in.rewind(start);
     return uni_header{control_stream{}};
@@ -62,56 +18,20 @@ decoded<uni_header> uni(byte_reader& in) {
   if (type == uni_padding) return uni_header{padding_stream{}};
   if (type == uni_fetch) {
     fetch_header h;
-    WIRE_SET(h.id, vi(in));
+    WIRE_SET(h.id, field::more_vi(in));
     return uni_header{h};
   }
-  if ((type & sg_form_mask) != sg_form || (type & sg_id_mode) == sg_id_mode) return violation("unknown stream type " + std::to_string(type));
-  subgroup_header h;
-  WIRE_SET(h.alias, vi(in));
-  WIRE_SET(h.group, vi(in));
-  if ((type & sg_id_mode) == sg_id_present) {
-    WIRE_SET(h.subgroup, vi(in));
-  } else if ((type & sg_id_mode) == 0) {
-    h.subgroup = 0;
-  }
-  if (!(type & sg_default_priority)) {
-    WIRE_SET(h.priority, octet(in));
-  }
-  h.has_properties = type & sg_properties;
-  h.end_of_group = type & sg_end;
-  h.first_object = type & sg_first;
+  WIRE_TRY(auto h, subgroup_of<field>(in, type, true));
   return uni_header{h};
 }
 
-decoded<object_header> subgroup_object(byte_reader& in, const subgroup_header& h, std::optional<uint64_t> previous) {
-  object_header o;
-  WIRE_TRY(const auto delta, vi(in));
-  if (previous) {
-    if (*previous == ~uint64_t{0} || delta > ~uint64_t{0} - *previous - 1) return violation("an object id is over 2^64 - 1");
-    o.id = *previous + 1 + delta;
-  } else {
-    o.id = delta;
-  }
-  if (h.has_properties) {
-    WIRE_SET(o.properties, properties(in));
-  }
-  WIRE_SET(o.payload_bytes, vi(in));
-  if (o.payload_bytes == 0) {
-    WIRE_TRY(const auto code, vi(in));
-    WIRE_SET(o.status, status(code));
-    if (o.status != object_status::normal && !o.properties.empty()) return violation("only a normal object has properties");
-  }
-  o.group = h.group;
-  return o;
-}
-
 decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
-  WIRE_TRY(const auto flags, vi(in));
+  WIRE_TRY(const auto flags, field::more_vi(in));
   if (flags == f_end_none || flags == f_end_unknown) {
     // Both ids are absolute and there is no payload length: what implementations agree on (moq-transport issue 1861).
     fetch_range_end end;
-    WIRE_SET(end.last.group, vi(in));
-    WIRE_SET(end.last.object, vi(in));
+    WIRE_SET(end.last.group, field::more_vi(in));
+    WIRE_SET(end.last.object, field::more_vi(in));
     end.unknown = flags == f_end_unknown;
     cursor.first = false;
     cursor.prior = end.last;
@@ -124,7 +44,7 @@ decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
   }
   o.group = cursor.prior.group;
   if (flags & f_group) {
-    WIRE_TRY(const auto delta, vi(in));
+    WIRE_TRY(const auto delta, field::more_vi(in));
     if (cursor.first) {
       o.group = delta;
     } else if (cursor.order == group_order::ascending) {
@@ -149,14 +69,14 @@ decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
       }
       break;
     default: {
-      WIRE_SET(subgroup, vi(in));
+      WIRE_SET(subgroup, field::more_vi(in));
       break;
     }
     }
     o.subgroup = *subgroup;
   }
   if (flags & f_object) {
-    WIRE_TRY(const auto delta, vi(in));
+    WIRE_TRY(const auto delta, field::more_vi(in));
     if (flags & f_group) {
       o.id = delta;
     } else {
@@ -168,15 +88,15 @@ decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
     o.id = cursor.prior.object + 1;
   }
   if (flags & f_priority) {
-    WIRE_SET(o.priority, octet(in));
+    WIRE_SET(o.priority, field::more_u8(in));
   } else {
     if (!cursor.priority) return violation("a fetched object refers to a priority that was not given");
     o.priority = *cursor.priority;
   }
   if (flags & f_properties) {
-    WIRE_SET(o.properties, properties(in));
+    WIRE_SET(o.properties, properties_of<field>(in));
   }
-  WIRE_SET(o.payload_bytes, vi(in));
+  WIRE_SET(o.payload_bytes, field::more_vi(in));
   cursor.first = false;
   cursor.prior = {o.group, o.id};
   cursor.subgroup = subgroup;
@@ -191,20 +111,7 @@ decoded<uni_header> decode_uni_header(byte_reader& in) {
 }
 
 std::vector<uint8_t> encode_subgroup_header(const subgroup_header& h) {
-  uint64_t type = sg_form;
-  if (h.has_properties) type |= sg_properties;
-  if (!h.subgroup) type |= sg_id_first;
-  else if (*h.subgroup != 0) type |= sg_id_present;
-  if (h.end_of_group) type |= sg_end;
-  if (!h.priority) type |= sg_default_priority;
-  if (h.first_object) type |= sg_first;
-  byte_writer out(24);
-  out.moqt_vi64(type);
-  out.moqt_vi64(h.alias);
-  out.moqt_vi64(h.group);
-  if (h.subgroup && *h.subgroup != 0) out.moqt_vi64(*h.subgroup);
-  if (h.priority) out.u8(*h.priority);
-  return out.take();
+  return put_subgroup_header<field>(h, true);
 }
 
 std::vector<uint8_t> encode_fetch_header(const fetch_header& h) {
@@ -215,19 +122,11 @@ std::vector<uint8_t> encode_fetch_header(const fetch_header& h) {
 }
 
 decoded<object_header> decode_subgroup_object(byte_reader& in, const subgroup_header& h, std::optional<uint64_t> previous) {
-  return or_rewind(in, in.position(), subgroup_object(in, h, previous));
+  return or_rewind(in, in.position(), subgroup_object_of<field>(in, h, previous));
 }
 
 std::vector<uint8_t> encode_subgroup_object(const object_header& o, const subgroup_header& h, std::optional<uint64_t> previous) {
-  byte_writer out(24 + o.properties.size());
-  out.moqt_vi64(previous ? o.id - *previous - 1 : o.id);
-  if (h.has_properties) {
-    out.moqt_vi64(o.properties.size());
-    out.raw(o.properties);
-  }
-  out.moqt_vi64(o.payload_bytes);
-  if (o.payload_bytes == 0) out.moqt_vi64(static_cast<uint64_t>(o.status));
-  return out.take();
+  return put_subgroup_object<field>(o, h, previous);
 }
 
 decoded<fetch_item> decode_fetch_item(byte_reader& in, fetch_cursor& cursor) {
@@ -275,55 +174,14 @@ std::vector<uint8_t> encode_fetch_item(const fetch_item& item, fetch_cursor& cur
 }
 
 decoded<datagram> decode_datagram(byte_reader& in) {
-  WIRE_TRY(const auto type, need_vi(in));
+  WIRE_TRY(const auto type, field::need_vi(in));
   if (type == datagram_padding) return datagram{padding_datagram{}};
-  if (type > 0x2f || (type & 0x10) || ((type & d_status) && (type & d_end))) return violation("unknown datagram type " + std::to_string(type));
-  datagram_header h;
-  WIRE_SET(h.alias, need_vi(in));
-  WIRE_SET(h.group, need_vi(in));
-  if (!(type & d_zero_id)) {
-    WIRE_SET(h.id, need_vi(in));
-  }
-  if (!(type & d_default_priority)) {
-    WIRE_SET(h.priority, need_u8(in));
-  }
-  if (type & d_properties) {
-    WIRE_TRY(const auto length, need_vi(in));
-    const auto bytes = in.take(length);
-    if (!bytes) return violation("a datagram is shorter than its fields");
-    if (length == 0) return violation("a datagram has empty properties");
-    h.properties = *bytes;
-  }
-  h.end_of_group = type & d_end;
-  h.has_payload = !(type & d_status);
-  if (!h.has_payload) {
-    WIRE_TRY(const auto code, need_vi(in));
-    WIRE_SET(h.status, status(code));
-    if (h.status != object_status::normal && !h.properties.empty()) return violation("only a normal object has properties");
-    if (!in.done()) return violation("bytes follow the status of a datagram");
-  }
+  WIRE_TRY(auto h, datagram_of<field>(in, type));
   return datagram{h};
 }
 
 std::vector<uint8_t> encode_datagram(const datagram_header& h) {
-  uint64_t type = 0;
-  if (!h.properties.empty()) type |= d_properties;
-  if (h.end_of_group && h.has_payload) type |= d_end;
-  if (h.id == 0) type |= d_zero_id;
-  if (!h.priority) type |= d_default_priority;
-  if (!h.has_payload) type |= d_status;
-  byte_writer out(40 + h.properties.size());
-  out.moqt_vi64(type);
-  out.moqt_vi64(h.alias);
-  out.moqt_vi64(h.group);
-  if (h.id != 0) out.moqt_vi64(h.id);
-  if (h.priority) out.u8(*h.priority);
-  if (!h.properties.empty()) {
-    out.moqt_vi64(h.properties.size());
-    out.raw(h.properties);
-  }
-  if (!h.has_payload) out.moqt_vi64(static_cast<uint64_t>(h.status));
-  return out.take();
+  return put_datagram<field>(h);
 }
 
 std::vector<uint8_t> encode_padding(bool datagram) {

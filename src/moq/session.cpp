@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "moq/internal/lite_session.hpp"
+#include "moq/internal/moqt16_session.hpp"
 #include "moq/internal/session_impl.hpp"
 
 namespace ec::moq {
@@ -26,9 +27,13 @@ uint64_t urgency(uint8_t subscriber_priority, uint8_t publisher_priority, group_
 }
 
 session::impl::impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
+  impl(config, lower, upper, published, config.draft ? *config.draft : moqt18()) {
+  messages_ = config.draft ? config.draft : &moqt18();
+}
+
+session::impl::impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published, const object_codec& objects) :
   family(std::move(config), lower, upper, published),
-  draft_(config_.draft ? *config_.draft : moqt18()), tokens_(config_.auth_token_cache_bytes), next_own_(config_.role == session_role::server ? 1 : 0) {
-  peer_floor_ = next_peer_ = is_server() ? 0 : 1;
+  draft_(objects), messages_(nullptr), tokens_(config_.auth_token_cache_bytes), next_own_(config_.role == session_role::server ? 1 : 0), peer_ids_(is_server() ? 0 : 1, 4 * limits::moq_requests_max) {
   if (store_) store_->observe(*this);
   use_tokens(config_.request_tokens);
   seen_ = std::make_shared<seen_budget>(seen_budget{0, held_bytes_max() / 4 / seen_objects::entry_bytes});
@@ -79,7 +84,7 @@ void session::impl::on_transport_closed(uint64_t code, std::string_view reason) 
 }
 
 void session::impl::send(uint64_t stream, const message& m, bool fin) {
-  if (!closed_) lower_.write(stream, base::bytes::adopt(draft_.encode_control(m)), fin);
+  if (!closed_) lower_.write(stream, base::bytes::adopt(messages_->encode_control(m)), fin);
 }
 
 void session::impl::on_connected(mono_time now) {
@@ -223,7 +228,7 @@ void session::impl::read_bidi(uint64_t stream) {
     if (s.request) on = s.served ? peers_.at(*s.request).kind : own_.at(*s.request).kind;
     base::byte_reader in(s.in.view());
     // The first message of a stream is a request; GOAWAY with a request id belongs to the control stream alone.
-    const auto m = draft_.decode_control(in, on);
+    const auto m = messages_ ? messages_->decode_control(in, on) : decoded<message>(boost::outcome_v2::failure(wire_stop{true, 0, {}}));
     if (!m) {
       if (!m.error().need_more) return fail(m.error());
       if (!s.in_ended) return;
@@ -237,22 +242,31 @@ void session::impl::read_bidi(uint64_t stream) {
       return served ? peer_stream_ended(*request, std::nullopt) : own_stream_ended(*request, std::nullopt);
     }
     s.in.consume(in.position());
-    if (!s.request) {
-      message_bytes_ = in.position();
-      new_peer_request(stream, m.value());
-      if (const auto b = bidis_.find(stream); !closed_ && b != bidis_.end() && b->second.request) {
-        if (const auto r = peers_.find(*b->second.request); r != peers_.end()) r->second.bytes = message_bytes_;
-        if (const auto r = own_.find(*b->second.request); r != own_.end()) r->second.bytes = message_bytes_;
-      }
-    } else if (const auto* leave = std::get_if<moq::goaway>(&m.value())) {
-      if (std::exchange(s.goaway_seen, true)) return fail(session_code::protocol_violation, "a second GOAWAY on a request");
-      if (is_server() && !leave->uri.empty()) return fail(session_code::protocol_violation, "a client's GOAWAY names a URI");
-      upper_.on_request_goaway(*s.request, leave->uri, leave->timeout_ms);
-    } else if (s.served) {
-      peer_message(*s.request, m.value());
-    } else {
-      answer(*s.request, m.value());
+    take_message(stream, m.value(), in.position());
+  }
+}
+
+void session::impl::take_message(uint64_t stream, const message& m, size_t bytes) {
+  const auto known = bidis_.find(stream);
+  if (closed_ || (known == bidis_.end() && opened_by_us(stream))) return; // a request that is over
+  auto& s = bidis_[stream];
+  if (known == bidis_.end()) s.served = true; // the peer's; a PUBLISH turns it round
+  if (s.over) return;
+  if (!s.request) {
+    message_bytes_ = bytes;
+    new_peer_request(stream, m);
+    if (const auto b = bidis_.find(stream); !closed_ && b != bidis_.end() && b->second.request) {
+      if (const auto r = peers_.find(*b->second.request); r != peers_.end()) r->second.bytes = message_bytes_;
+      if (const auto r = own_.find(*b->second.request); r != own_.end()) r->second.bytes = message_bytes_;
     }
+  } else if (const auto* leave = std::get_if<moq::goaway>(&m)) {
+    if (std::exchange(s.goaway_seen, true)) return fail(session_code::protocol_violation, "a second GOAWAY on a request");
+    if (is_server() && !leave->uri.empty()) return fail(session_code::protocol_violation, "a client's GOAWAY names a URI");
+    upper_.on_request_goaway(*s.request, leave->uri, leave->timeout_ms);
+  } else if (s.served) {
+    peer_message(*s.request, m);
+  } else {
+    answer(*s.request, m);
   }
 }
 
@@ -322,8 +336,20 @@ void session::impl::on_writable(uint64_t stream, mono_time now) {
   if (peer != peers_.end() && peer->second.fetched) pump_fetch(it->second);
 }
 
+namespace {
+
+constexpr std::string_view moqt16_name = "moqt-16";
+
+/// True if both names, or none, choose the same session.
+bool same_session(std::string_view a, std::string_view b) {
+  return lite::version_named(a) == lite::version_named(b) && (a == moqt16_name) == (b == moqt16_name);
+}
+
+} // namespace
+
 std::unique_ptr<session::family> session::make(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) {
   if (const auto lite = lite::version_named(config.protocol)) return std::make_unique<lite_session>(*lite, std::move(config), lower, upper, published);
+  if (config.protocol == moqt16_name) return std::make_unique<moqt16_session>(std::move(config), lower, upper, published);
   return std::make_unique<impl>(std::move(config), lower, upper, published);
 }
 
@@ -402,10 +428,10 @@ bool session::is_open(request_id id) const { return impl_->is_open(id); }
 hop_path session::hops(request_id id, const track_namespace& ns) const { return impl_->hops(id, ns); }
 
 void session::use(std::string_view protocol) {
-  if (impl_->connected_ || lite::version_named(impl_->config_.protocol) == lite::version_named(protocol)) return;
+  if (impl_->connected_ || same_session(impl_->config_.protocol, protocol)) return;
   auto config = impl_->config_;
   config.protocol = protocol;
-  auto& lower = impl_->lower_;
+  auto& lower = impl_->transport();
   auto& upper = impl_->upper_;
   auto* store = impl_->store_;
   impl_.reset(); // it leaves the store before its successor comes

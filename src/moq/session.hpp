@@ -30,7 +30,7 @@ struct session_config {
   std::string authority = {};              ///< client over raw QUIC: authority of the URI
   std::string implementation = "ec-node";  ///< empty: not told
   const profile* draft = nullptr;          ///< null: moqt18()
-  /// What ALPN or WebTransport agreed on: "moq-lite-05" and the like choose moq-lite, all others (and none) the family of `draft`.
+  /// What ALPN or WebTransport agreed on: "moq-lite-05" and the like choose moq-lite, "moqt-16" draft 16, all others (and none) `draft`.
   std::string protocol = {};
   uint64_t origin_id = 0;                  ///< moq-lite: this node's place in announcements, drawn once, 1 to 2^53 - 1; 0: not told
 
@@ -106,7 +106,7 @@ struct session_counters {
   // moq-lite only.
   uint64_t announcements_looped = 0;   ///< that went through this node before: passed over
   uint64_t names_unmapped = 0;         ///< of tracks and namespaces that the other family cannot say
-  uint64_t groups_unmapped = 0;        ///< not sent: their objects are no unbroken row of frames from 0 on
+  uint64_t groups_unmapped = 0;        ///< not sent: no unbroken row of frames from 0 on; of other drafts: ids too large for them
   uint64_t groups_dropped_in = 0;      ///< that the publisher said it does not send
   uint64_t properties_left_out = 0;    ///< objects whose properties, but for a timestamp, have no place in a frame
 };

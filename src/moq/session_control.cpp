@@ -43,23 +43,27 @@ void session::impl::read_control(uint64_t stream) {
   while (!closed_) {
     auto& s = unis_[stream];
     base::byte_reader in(s.in.view());
-    const auto m = draft_.decode_control(in, std::nullopt);
+    const auto m = messages_->decode_control(in, std::nullopt);
     if (!m) {
       if (!m.error().need_more) return fail(m.error());
       if (s.in_ended) return fail(session_code::protocol_violation, "the control stream was closed");
       return;
     }
     s.in.consume(in.position());
-    if (const auto* first = std::get_if<setup>(&m.value())) {
-      if (peer_setup_) return fail(session_code::protocol_violation, "a second SETUP");
-      take_setup(*first);
-    } else if (!peer_setup_) {
-      return fail(session_code::protocol_violation, "the control stream does not begin with SETUP");
-    } else if (const auto* leave = std::get_if<moq::goaway>(&m.value())) {
-      take_goaway(*leave);
-    } else {
-      return fail(session_code::protocol_violation, "a request on the control stream");
-    }
+    take_control(m.value());
+  }
+}
+
+void session::impl::take_control(const message& m) {
+  if (const auto* first = std::get_if<setup>(&m)) {
+    if (peer_setup_) return fail(session_code::protocol_violation, "a second SETUP");
+    take_setup(*first);
+  } else if (!peer_setup_) {
+    fail(session_code::protocol_violation, "the control stream does not begin with SETUP");
+  } else if (const auto* leave = std::get_if<moq::goaway>(&m)) {
+    take_goaway(*leave);
+  } else {
+    fail(session_code::protocol_violation, "a request on the control stream");
   }
 }
 
@@ -116,7 +120,7 @@ void session::impl::goaway(std::string_view uri, uint64_t timeout_ms) {
   moq::goaway m;
   if (is_server()) m.uri = uri.substr(0, limits::moq_uri_bytes_max);
   m.timeout_ms = timeout_ms;
-  m.first_unprocessed = next_peer_;
+  m.first_unprocessed = peer_ids_.next();
   send(*control_out_, m);
   if (timeout_ms > 0) goaway_until_ = now_ + std::chrono::milliseconds(std::min<uint64_t>(timeout_ms, 86'400'000));
 }

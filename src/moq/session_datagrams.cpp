@@ -75,6 +75,7 @@ bool session::impl::pad(size_t count, bool as_datagram) {
   if (closed_ || !control_out_) return false;
   const size_t zeros = std::min(count, base::limits::moq_object_bytes_max);
   auto out = draft_.encode_padding(as_datagram);
+  if (out.empty()) return false;
   out.resize(out.size() + zeros);
   if (as_datagram) {
     if (out.size() > lower_.datagram_bytes_max() || !lower_.send_datagram(base::bytes::adopt(std::move(out)))) return false;

@@ -202,7 +202,7 @@ void session::impl::read_fetch(uint64_t stream) {
       }
       const auto& h = std::get<object_header>(item.value());
       const location at{h.group, h.id};
-      const bool in_order = !s.previous_at || (h.group == s.previous_at->group ? h.id > s.previous_at->object : true);
+      const bool in_order = !s.previous_at || (h.group == s.previous_at->group ? h.id > s.previous_at->object : (h.group > s.previous_at->group) == (r.order == group_order::ascending));
       if (!in_order || (r.start && r.order == group_order::ascending && at < *r.start)) {
         return malformed(s.request, "a fetched object is out of order");
       }

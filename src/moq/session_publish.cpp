@@ -140,6 +140,10 @@ void session::impl::on_append(track& t, const object& o, bool first_of_subgroup,
   auto& s = *r->sub;
   ages_moved(s);
   if (!s.forward || o.at() < s.start || (s.end_group && o.group > *s.end_group)) return try_finish(served_.at(&t));
+  if (o.group > draft_.id_max() || o.id > draft_.id_max()) {
+    ++counters_.groups_unmapped;
+    return;
+  }
   if (o.datagram) return write_datagram(s, t, o);
   const std::pair key{o.group, o.subgroup};
   if (s.given_up.contains(key)) return;

@@ -53,18 +53,10 @@ bool session::impl::accept_request_id(request_id id) {
     fail(session_code::invalid_request_id, "a request id of the wrong side");
     return false;
   }
-  if (id < peer_floor_ || peer_seen_.contains(id)) {
+  if (!peer_ids_.take(id)) {
     fail(session_code::invalid_request_id, "a request id comes twice");
     return false;
   }
-  peer_seen_.insert(id);
-  while (peer_seen_.erase(peer_floor_) > 0) peer_floor_ += 2;
-  // A peer that skips ids must not make us remember them for ever: the oldest gap counts as used.
-  if (peer_seen_.size() > 4 * limits::moq_requests_max) {
-    peer_floor_ = *peer_seen_.begin();
-    while (peer_seen_.erase(peer_floor_) > 0) peer_floor_ += 2;
-  }
-  if (id <= ~uint64_t{0} - 2) next_peer_ = std::max(next_peer_, id + 2);
   return true;
 }
 

@@ -84,7 +84,7 @@ int cmd_interop_client(const std::vector<std::string>& args) {
     make_setting("test", "NAME", "the only case to play (default: all)", &interop_options::test),
     make_setting("list", "", "print the names of the cases (false)", &interop_options::list),
     make_setting("tls-disable-verify", "", "accept any certificate (false)", &interop_options::tls_disable_verify),
-    make_setting("draft", "NAME", "the draft to speak: draft-18 (draft-18)", &interop_options::draft),
+    make_setting("draft", "NAME", "the draft to speak: draft-18 or draft-16 (draft-18)", &interop_options::draft),
   };
   auto options = from_environment();
   const auto line = read_line(args, help, settings, options);
@@ -94,8 +94,9 @@ int cmd_interop_client(const std::vector<std::string>& args) {
     for (const auto id : ids) std::printf("%.*s\n", static_cast<int>(id.size()), id.data());
     return exit_ok;
   }
-  if (!options.draft.empty() && options.draft != "draft-18") {
-    print_error(help.name, "--draft: '" + options.draft + "' is not spoken; draft-18 is");
+  if (options.draft.empty()) options.draft = "draft-18";
+  if (options.draft != "draft-18" && options.draft != "draft-16") {
+    print_error(help.name, "--draft: '" + options.draft + "' is not spoken; draft-18 and draft-16 are");
     return exit_no_such_case;
   }
   if (options.test) {
@@ -110,9 +111,9 @@ int cmd_interop_client(const std::vector<std::string>& args) {
     print_error(help.name, relay.error().message());
     return exit_usage;
   }
-  actors::interop_dial dial{relay.value().address, {}, relay.value().verification};
+  actors::interop_dial dial{relay.value().address, {}, relay.value().verification, "moqt-" + options.draft.substr(options.draft.find('-') + 1)};
 
-  std::printf("TAP version 14\n# ec-node %s\n# Relay: %s\n# Draft: draft-18\n1..%zu\n", EC_VERSION, printable(options.relay).c_str(), ids.size());
+  std::printf("TAP version 14\n# ec-node %s\n# Relay: %s\n# Draft: %s\n1..%zu\n", EC_VERSION, printable(options.relay).c_str(), options.draft.c_str(), ids.size());
   std::fflush(stdout);
   const auto found = quic::resolve(dial.address.host, dial.address.port);
   if (!found) {

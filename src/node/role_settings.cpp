@@ -115,7 +115,7 @@ const std::vector<setting<actors::relay_node_config>>& relay_settings() {
     make_setting("tls-cert", "FILE", "certificate chain, PEM (default: a self-signed one, made and kept)", &c::tls_cert),
     make_setting("tls-key", "FILE", "private key of --tls-cert, PEM", &c::tls_key),
     make_setting("endpoint-addr-out", "FILE", "write the full address of this endpoint here", &c::endpoint_addr_out),
-    make_setting("moq-version", "NAME", "version of MoQ that is spoken: moqt-18, moq-lite-05, moq-lite-04 or moq-lite-03; several may be given, the best first (all of them)", &c::moq_version),
+    make_setting("moq-version", "NAME", "version of MoQ that is spoken: moqt-18, moq-lite-05, moq-lite-04, moq-lite-03 or moqt-16; several may be given, the best first (all of them)", &c::moq_version),
     make_setting("cache-mb", "N", "objects that are kept for who joins late or fetches, MiB, of all tracks (1024)", &c::cache_mb),
     make_setting("cache-age", "SECONDS", "how long a group is kept; the newest of a track stays (120)", &c::cache_age),
     make_setting("publisher-linger-ms", "N", "how long a publisher that vanished is waited for, milliseconds (5000)", &c::publisher_linger),

@@ -345,7 +345,7 @@ def relay(t):
     bad(["--require-manifest", "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "/nowhere.json")
     bad(["--require-manifest", "--trust-signer", someone, "--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
     bad(["--status-seconds", "86401"], USAGE, "--status-seconds")
-    for option, value in (("--cache-mb", "0"), ("--moq-version", "moq-lite-99"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
+    for option, value in (("--cache-mb", "0"), ("--moq-version", "moq-lite-99"), ("--moq-version", "moqt-17"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
                           ("--publisher-linger-ms", "-1"), ("--json", "perhaps")):
         bad([f"{option}={value}"], USAGE, option)
     bad_input_keys.relay_access(t, bad)
@@ -356,7 +356,8 @@ def interop_client(t):
     for value in ("nowhere:0", "http://127.0.0.1:1", "moqt://127.0.0.1:99999"):
         t.row("interop-client", ["--relay", value], USAGE, "--relay", value)
     t.row("interop-client", ["--test", "setup-onl"], NO_SUCH_CASE, "setup-onl", "--list")
-    t.row("interop-client", ["--draft", "draft-07"], NO_SUCH_CASE, "draft-07", "draft-18")
+    t.row("interop-client", ["--draft", "draft-07"], NO_SUCH_CASE, "draft-07", "draft-18", "draft-16")
+    t.row("interop-client", ["--draft", "draft-"], NO_SUCH_CASE, "draft-18")
     t.row("interop-client", ["--list=x"], USAGE, "--list")
     t.row("interop-client", ["--tls-disable-verify=x"], USAGE, "--tls-disable-verify")
     t.complete("interop-client")

@@ -1,4 +1,4 @@
-// A whole MoQ session, server or client, fed with arrivals: role, then records.
+// A whole MoQ session of draft 18 or 16, server or client, fed with arrivals: role and draft, then records.
 #include "tests/support/fuzz_session.hpp"
 
 using namespace ec;
@@ -30,6 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto* t = store.add({{{"n"}}, "c"}, {}, now).value();
   moq::session_config config;
   config.role = data[0] & 1 ? moq::session_role::client : moq::session_role::server;
+  if (data[0] & 2) config.protocol = "moqt-16";
   config.takes_publish = true;
   config.auth_token_cache_bytes = 64;
   config.request_tokens = {{.kind = moq::auth_token::alias_type::use_value, .alias = 0, .type = 0, .value = "t"}};

@@ -5,54 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "base/byte_io.hpp"
-#include "moq/profile.hpp"
-
-/// `WIRE_TRY(auto x, f())` declares x with the value of f(), `WIRE_SET(m.id, f())` assigns it, `WIRE_TRYV(f())` takes no
-/// value; all return f()'s wire_stop if it has none.
-#define WIRE_JOIN(a, b) WIRE_JOIN_NOW(a, b)
-#define WIRE_JOIN_NOW(a, b) a##b
-#define WIRE_TRY(decl, ...) WIRE_TRY_NAMED(WIRE_JOIN(wire_try_, __COUNTER__), decl, __VA_ARGS__)
-#define WIRE_TRY_NAMED(name, decl, ...)                                                  \
-  auto name = (__VA_ARGS__);                                                             \
-  if (!name) return boost::outcome_v2::failure(std::move(name).error());                 \
-  decl = std::move(name).value()
-#define WIRE_SET(target, ...)                                                            \
-  do {                                                                                   \
-    WIRE_TRY(target, __VA_ARGS__);                                                       \
-  } while (false)
-#define WIRE_TRYV(...)                                                                   \
-  do {                                                                                   \
-    auto wire_try = (__VA_ARGS__);                                                       \
-    if (!wire_try) return boost::outcome_v2::failure(std::move(wire_try).error());       \
-  } while (false)
+#include "moq/internal/wire_fields.hpp"
 
 /// Pieces of the draft-18 codec, split by message family. Only profile_moqt18*.cpp include this.
 namespace ec::moq::moqt18_wire {
 
-using base::byte_reader;
-using base::byte_writer;
-
-inline auto violation(std::string reason, uint64_t code = session_code::protocol_violation) {
-  return boost::outcome_v2::failure(wire_stop{false, code, std::move(reason)});
-}
-inline auto more() {
-  return boost::outcome_v2::failure(wire_stop{true, 0, {}});
-}
-
-/// Fields of something whose length is known: running out of bytes is a violation.
-decoded<uint64_t> need_vi(byte_reader& in);
-decoded<uint8_t> need_u8(byte_reader& in);
-/// A length and that many bytes, `max` at most.
-decoded<std::string> need_string(byte_reader& in, size_t max);
-decoded<track_namespace> need_namespace(byte_reader& in);
-decoded<full_track_name> need_track_name(byte_reader& in);
-decoded<location> need_location(byte_reader& in);
-
-void put_string(byte_writer& out, std::string_view text);
-void put_namespace(byte_writer& out, const track_namespace& ns);
-void put_track_name(byte_writer& out, const full_track_name& name);
-void put_location(byte_writer& out, location l);
+using namespace wire;
+using field = wire::fields<wire::leading_ones>;
 
 /// Which parameters a message may carry, one bit for each [MOQT 10.2].
 enum param_bit : uint32_t {
@@ -81,28 +40,6 @@ void put_track_properties(byte_writer& out, const track_properties& p);
 
 decoded<setup> need_setup(byte_reader& in);
 void put_setup(byte_writer& out, const setup& s);
-
-/// Walks key-value pairs: calls `each(type, number, bytes)` (a decoded<void>); bytes for odd types, number for even ones.
-template <class Each>
-decoded<void> walk_pairs(byte_reader& in, Each each) {
-  uint64_t type = 0;
-  while (!in.done()) {
-    WIRE_TRY(const auto delta, need_vi(in));
-    if (delta > ~uint64_t{0} - type) return violation("a key-value type is over 2^64 - 1");
-    type += delta;
-    if (type % 2 == 0) {
-      WIRE_TRY(const auto number, need_vi(in));
-      WIRE_TRYV(each(type, number, std::span<const uint8_t>{}));
-    } else {
-      WIRE_TRY(const auto length, need_vi(in));
-      if (length > 0xffff) return violation("a key-value length is over 65535");
-      const auto bytes = in.take(length);
-      if (!bytes) return violation("a key-value pair runs past its end");
-      WIRE_TRYV(each(type, uint64_t{0}, *bytes));
-    }
-  }
-  return boost::outcome_v2::success();
-}
 
 // Data streams and datagrams, profile_moqt18_data.cpp.
 decoded<uni_header> decode_uni_header(byte_reader& in);

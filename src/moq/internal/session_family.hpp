@@ -13,8 +13,8 @@ using base::mono_time;
 /// What an open request of the peer is charged with beside its message, bytes.
 inline constexpr size_t request_charge = 256;
 
-/// What a session does in one family of drafts: the state machine behind `session`. Two exist, the IETF's (session_impl.hpp) and moq-lite
-/// (lite_session.hpp); the agreed protocol chooses, never bytes. Store and layers know neither.
+/// What a session does in one family of drafts: the state machine behind `session`. Two exist, the IETF's (session_impl.hpp; moqt16_session.hpp is its
+/// heir) and moq-lite (lite_session.hpp); the agreed protocol chooses, never bytes. Store and layers know neither.
 class session::family : public track_observer, public store_observer {
 public:
   ~family() override = default;
@@ -55,6 +55,8 @@ public:
   /// Bytes of a stream came and were read as far as they go: what is left of all streams is held within its bound.
   void weigh(size_t arrived);
   size_t held_bytes_max() const;
+  /// What the session was made upon; `lower_` may be something that the family put between.
+  virtual lower_layer& transport() { return lower_; }
 
   mono_time now_{};
   session_config config_;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "moq/internal/request_ids.hpp"
 #include "moq/internal/seen_objects.hpp"
 #include "moq/internal/session_family.hpp"
 #include "moq/internal/stream_buffer.hpp"
@@ -183,8 +184,9 @@ bool is_reserved(const track_namespace& ns);
 /// The smaller of two timeouts of which 0 or none means no limit.
 uint64_t shorter(std::optional<uint64_t> a, std::optional<uint64_t> b);
 
-/// The family of the IETF's drafts, draft 18 and its kin: `session_config::draft` knows their bytes.
-class session::impl final : public session::family {
+/// The family of the IETF's drafts. Each request has a stream of its own, as in draft 18; its messages are coded by `session_config::draft`,
+/// or by a heir that has them otherwise (moqt16_session.hpp).
+class session::impl : public session::family {
 public:
   impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published);
   ~impl() override;
@@ -238,9 +240,21 @@ public:
   // session_memory.cpp
   session_memory memory() const override;
 
-  const profile& draft_;
+  const object_codec& draft_;
   std::map<request_id, own_request> own_;    ///< served to us
   std::map<request_id, peer_request> peers_; ///< served by us; ids of the two sides differ
+
+protected:
+  /// `objects`: of a draft whose heir codes messages itself: it overrides `send` and brings what comes.
+  impl(session_config config, lower_layer& lower, upper_layer& upper, track_store* published, const object_codec& objects);
+  virtual void send(uint64_t stream, const message& m, bool fin = false);
+  /// A message of a request stream, and the bytes that it took; a stream that is not known yet is the peer's, with its request.
+  void take_message(uint64_t stream, const message& m, size_t bytes);
+  /// A message of the control stream.
+  void take_control(const message& m);
+  // session_memory.cpp
+  std::vector<part> parts() const override;
+  void stop_part(uint64_t stream) override;
 
 private:
   bool is_server() const { return config_.role == session_role::server; }
@@ -249,8 +263,6 @@ private:
   void fail(const wire_stop& stop) { fail(stop.code, stop.reason); }
   void finish_closing(uint64_t code, std::string_view reason);
   void detach();
-  void send_control(const message& m, bool first = false);
-  void send(uint64_t stream, const message& m, bool fin = false);
   void drop_uni(uint64_t stream, uint64_t code, bool count_alias);
   void release_held(uni_stream& s);
 
@@ -317,8 +329,6 @@ private:
   void write_datagram(const served_subscription& s, const track& t, const object& o);
 
   // session_memory.cpp
-  std::vector<part> parts() const override;
-  void stop_part(uint64_t stream) override;
   size_t request_bytes() const;
 
   // session_incoming.cpp: data streams of the peer
@@ -388,6 +398,7 @@ private:
   bool fetch_step(served_fetch& f);
   void finish_fetch(request_id id, std::optional<uint64_t> reset);
 
+  const profile* messages_; ///< null: the heir's
   mono_time connected_at_{};
   std::optional<uint64_t> control_out_;
   std::optional<uint64_t> control_in_;
@@ -403,9 +414,7 @@ private:
   uint64_t token_room_ = 0; ///< that the peer's cache has left
   std::map<request_id, mono_time> leaving_; ///< requests that are reset then
   request_id next_own_;
-  request_id next_peer_ = 0;         ///< one behind the largest that came
-  request_id peer_floor_ = 0;        ///< all below have come, or are taken for it
-  std::set<request_id> peer_seen_;   ///< above the floor
+  request_ids peer_ids_;
   uint64_t next_alias_ = 1;
   double load_tokens_ = static_cast<double>(base::limits::moq_requests_burst);
   mono_time load_at_{};
