@@ -66,11 +66,10 @@ base::result<void> show_token(const std::vector<quic::endpoint_address*>& peers,
   if (peers.empty()) return fail(errc::config, "nobody is dialled who could be shown it: give " + dialled + " too", setting);
   auto text = token;
   if (!file.empty()) {
-    auto raw = base::read_secret_file(file.string(), limits::token_bytes_max + 2);
+    auto raw = base::read_secret_text(file.string(), limits::token_bytes_max + 2);
     if (!raw) return fail(about_setting(raw.error(), setting));
     text.assign(raw.value().begin(), raw.value().end());
     crypto::wipe(raw.value());
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   }
   if (const auto read = access::read_token(text); !read) return fail(errc::config, "no token: " + read.error().text, setting);
   for (auto* peer : peers) {

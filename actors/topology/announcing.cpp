@@ -24,10 +24,9 @@ base::result<std::string> read_directory_token(const std::filesystem::path& file
   std::string token;
   std::string about = "EC_DIRECTORY_TOKEN";
   if (!file.empty()) {
-    const auto read = base::read_secret_file(file.string(), limits::directory_token_bytes_max);
+    const auto read = base::read_secret_text(file.string(), limits::directory_token_bytes_max);
     if (!read) return fail(about_setting(read.error(), setting));
     token.assign(read.value().begin(), read.value().end());
-    while (token.ends_with('\n') || token.ends_with('\r')) token.pop_back();
     about = setting + " " + file.string();
     if (token.empty()) return fail(errc::config, "holds no token", about);
   } else if (const char* variable = std::getenv("EC_DIRECTORY_TOKEN")) {

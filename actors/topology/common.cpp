@@ -12,8 +12,7 @@ namespace ec::actors {
 
 base::result<std::vector<uint8_t>> read_network_secret(const std::filesystem::path& file) {
   if (file.empty()) return std::vector<uint8_t>{};
-  EC_TRY(auto secret, base::read_secret_file(file.string(), base::limits::network_secret_bytes_max));
-  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
+  EC_TRY(auto secret, base::read_secret_text(file.string(), base::limits::network_secret_bytes_max));
   if (secret.size() < 16)
     return base::fail(base::errc::config, "holds fewer than 16 bytes; make one with: head -c 32 /dev/urandom | base64", file.string());
   return secret;

@@ -14,6 +14,16 @@ std::string grant::account() const {
   return key + (claims.id.empty() ? " claims " + base::json::dump(write_claims(claims)) : " id " + claims.id);
 }
 
+gatekeeper::gatekeeper(access_rules rules, std::function<base::wall_time()> wall) : rules_(std::move(rules)), wall_(std::move(wall)), book_(rules_.limits) {
+  use_keys(std::move(rules_.keys));
+}
+
+void gatekeeper::use_keys(token_keys keys) {
+  rules_.keys = std::move(keys);
+  key_names_.clear();
+  for (const auto& k : rules_.keys) key_names_.push_back(k->thumbprint());
+}
+
 std::variant<std::shared_ptr<const grant>, denial> gatekeeper::judge(std::string_view token) {
   using namespace moq;
   auto proven = prove_token(token, rules_.keys);
@@ -39,7 +49,7 @@ std::variant<std::shared_ptr<const grant>, denial> gatekeeper::judge(std::string
 }
 
 bool gatekeeper::knows_key_of(const grant& g) const {
-  return std::ranges::any_of(rules_.keys, [&](const auto& k) { return k->thumbprint() == g.key; });
+  return std::ranges::find(key_names_, g.key) != key_names_.end();
 }
 
 } // namespace ec::access

@@ -65,14 +65,14 @@ struct denial {
 class gatekeeper {
 public:
   /// `wall` tells the time.
-  gatekeeper(access_rules rules, std::function<base::wall_time()> wall) : rules_(std::move(rules)), wall_(std::move(wall)), book_(rules_.limits) {}
+  gatekeeper(access_rules rules, std::function<base::wall_time()> wall);
 
   /// Whether a token counts now.
   std::variant<std::shared_ptr<const grant>, denial> judge(std::string_view token);
   /// False once the key of the grant was taken away.
   bool knows_key_of(const grant& g) const;
   /// From now on these keys and no others; admission::check() finds who lived by another.
-  void use_keys(token_keys keys) { rules_.keys = std::move(keys); }
+  void use_keys(token_keys keys);
 
   base::wall_time now() const { return wall_(); }
   const access_rules& rules() const { return rules_; }
@@ -82,6 +82,7 @@ public:
 
 private:
   access_rules rules_;
+  std::vector<std::string> key_names_; ///< thumbprints of its keys, which are asked for with each request
   std::function<base::wall_time()> wall_;
   access_counters counters_;
   ledger book_;

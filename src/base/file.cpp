@@ -135,6 +135,12 @@ result<std::vector<uint8_t>> read_secret_file(const std::string& path, size_t by
   return read_all(file, path, facts, bytes_max);
 }
 
+result<std::vector<uint8_t>> read_secret_text(const std::string& path, size_t bytes_max) {
+  EC_TRY(auto text, read_secret_file(path, bytes_max));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text;
+}
+
 result<void> write_file_atomic(const std::string& path, std::span<const uint8_t> content, unsigned mode, durability must, disk& on) {
   return write_whole(path, content, mode, must, true, on);
 }

@@ -33,6 +33,9 @@ enum class secret_rights {
 [[nodiscard]] result<std::vector<uint8_t>> read_secret_file(const std::string& path, size_t bytes_max,
                                                             secret_rights must = secret_rights::owner);
 
+/// Like read_secret_file, of text: without the line ends that an editor leaves behind it.
+[[nodiscard]] result<std::vector<uint8_t>> read_secret_text(const std::string& path, size_t bytes_max);
+
 /// Replaces the file at `path` by `content` in one step: a reader sees the old content or the new one. The file gets
 /// exactly `mode` (say 0644), whatever the umask. A crash may leave a file `.NAME.XXXXXX.tmp` beside it. After an io error
 /// nothing is known about what the disk holds: do not simply try again.

@@ -15,6 +15,7 @@
 
 #include "base/bytes.hpp"
 #include "base/file.hpp"
+#include "crypto/internal/gnutls_handles.hpp"
 
 namespace ec::crypto {
 namespace {
@@ -28,33 +29,10 @@ constexpr auto renew_before = std::chrono::hours(24 * 3);
 constexpr size_t pem_bytes_max = 256u << 10;
 constexpr unsigned chain_max = 16;
 
-template <class T, void (*Free)(T)>
-struct handle {
-  T raw = nullptr;
-  handle() = default;
-  handle(const handle&) = delete;
-  handle& operator=(const handle&) = delete;
-  ~handle() {
-    if (raw) Free(raw);
-  }
-};
-using certificate = handle<gnutls_x509_crt_t, gnutls_x509_crt_deinit>;
-using private_key = handle<gnutls_x509_privkey_t, gnutls_x509_privkey_deinit>;
-using public_key = handle<gnutls_pubkey_t, gnutls_pubkey_deinit>;
-
-struct datum {
-  gnutls_datum_t raw{nullptr, 0};
-  datum() = default;
-  datum(const datum&) = delete;
-  datum& operator=(const datum&) = delete;
-  ~datum() {
-    if (raw.data) {
-      gnutls_memset(raw.data, 0, raw.size);
-      gnutls_free(raw.data);
-    }
-  }
-  std::string text() const { return {reinterpret_cast<const char*>(raw.data), raw.size}; }
-};
+using certificate = internal::owned_handle<gnutls_x509_crt_t, gnutls_x509_crt_deinit>;
+using private_key = internal::owned_handle<gnutls_x509_privkey_t, gnutls_x509_privkey_deinit>;
+using internal::owned_datum;
+using internal::owned_pubkey;
 
 gnutls_datum_t borrow(const std::string& text) {
   return {reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
@@ -86,7 +64,7 @@ result<std::string> read_pem(const std::filesystem::path& file, base::secret_rig
 
 result<std::string> make_key() {
   private_key key;
-  datum pem;
+  owned_datum pem;
   int rc = gnutls_x509_privkey_init(&key.raw);
   if (rc == 0) rc = gnutls_x509_privkey_generate(key.raw, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
   if (rc == 0) rc = gnutls_x509_privkey_export2_pkcs8(key.raw, GNUTLS_X509_FMT_PEM, nullptr, GNUTLS_PKCS_PLAIN, &pem.raw);
@@ -106,7 +84,7 @@ std::optional<std::vector<uint8_t>> numeric(const std::string& name) {
 result<std::string> make_certificate(const std::string& key_pem, base::wall_time now, const std::vector<std::string>& names) {
   private_key key;
   certificate crt;
-  datum pem;
+  owned_datum pem;
   const auto key_text = borrow(key_pem);
   int rc = gnutls_x509_privkey_init(&key.raw);
   if (rc == 0) rc = gnutls_x509_privkey_import2(key.raw, &key_text, GNUTLS_X509_FMT_PEM, nullptr, 0);
@@ -223,12 +201,12 @@ result<certificate_pair> certificate_pair::from_pem(std::string chain_pem, std::
   if (rc == 0) rc = gnutls_x509_privkey_import2(key.raw, &key_text, GNUTLS_X509_FMT_PEM, nullptr, 0);
   if (rc != 0) return tls_fail(rc, "cannot read the private key (PEM, not encrypted)");
 
-  public_key of_leaf;
-  public_key of_key;
+  owned_pubkey of_leaf;
+  owned_pubkey of_key;
   gnutls_privkey_t wrapped = nullptr;
-  datum leaf_spki;
-  datum key_spki;
-  datum der;
+  owned_datum leaf_spki;
+  owned_datum key_spki;
+  owned_datum der;
   rc = gnutls_pubkey_init(&of_leaf.raw);
   if (rc == 0) rc = gnutls_pubkey_import_x509(of_leaf.raw, leaf.raw, 0);
   if (rc == 0) rc = gnutls_pubkey_export2(of_leaf.raw, GNUTLS_X509_FMT_DER, &leaf_spki.raw);

@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/hex.hpp"
 #include "crypto/internal/ed25519_points.hpp"
+#include "crypto/internal/gnutls_handles.hpp"
 #include "crypto/random.hpp"
 
 namespace ec::crypto {
@@ -24,21 +25,6 @@ constexpr size_t key_file_bytes_max = 4096;
 constexpr uint8_t der_v1[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
 constexpr uint8_t der_v2[] = {0x30, 0x51, 0x02, 0x01, 0x01, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
 constexpr uint8_t der_public[] = {0x81, 0x21, 0x00};
-
-/// Memory that GnuTLS allocated for a secret.
-struct secret_datum {
-  gnutls_datum_t datum{nullptr, 0};
-
-  secret_datum() = default;
-  secret_datum(const secret_datum&) = delete;
-  secret_datum& operator=(const secret_datum&) = delete;
-  ~secret_datum() {
-    if (datum.data == nullptr) return;
-    wipe({datum.data, datum.size});
-    gnutls_free(datum.data);
-  }
-  std::span<const uint8_t> span() const { return {datum.data, datum.size}; }
-};
 
 /// Bytes that are wiped when they go out of scope.
 struct secret_bytes {
@@ -135,8 +121,8 @@ base::result<signing_key> signing_key::load(const std::string& path) {
 
 base::result<signing_key> parse_signing_key(std::span<const uint8_t> pem, const std::string& about) {
   const gnutls_datum_t text{const_cast<unsigned char*>(pem.data()), static_cast<unsigned>(pem.size())};
-  secret_datum der;
-  if (pem.empty() || gnutls_pem_base64_decode2(pem_label, &text, &der.datum) != 0)
+  internal::owned_datum der;
+  if (pem.empty() || gnutls_pem_base64_decode2(pem_label, &text, &der.raw) != 0)
     return base::fail(base::errc::malformed, "no key in PEM (-----BEGIN PRIVATE KEY-----)", about);
   const auto whole = der.span();
   const bool v1 = whole.size() == sizeof der_v1 + 32 && starts_with(whole, der_v1);
@@ -157,8 +143,8 @@ base::result<void> signing_key::save(const std::string& path) const {
   der.bytes.reserve(sizeof der_v1 + seed_.size());
   der.bytes.insert(der.bytes.end(), seed_.begin(), seed_.end());
   const gnutls_datum_t raw{der.bytes.data(), static_cast<unsigned>(der.bytes.size())};
-  secret_datum pem;
-  if (gnutls_pem_base64_encode2(pem_label, &raw, &pem.datum) != 0) return base::fail(base::errc::internal, "cannot write a key as PEM", path);
+  internal::owned_datum pem;
+  if (gnutls_pem_base64_encode2(pem_label, &raw, &pem.raw) != 0) return base::fail(base::errc::internal, "cannot write a key as PEM", path);
   return base::write_new_file(path, pem.span(), 0600);
 }
 

@@ -178,17 +178,7 @@ decoded<control_message> body(uint64_t number, byte_reader& in) {
   case type::fetch: {
     WIRE_TRYV(names_request());
     fetch m;
-    WIRE_TRY(const auto kind, field::need_vi(in));
-    if (kind < 1 || kind > 3) return violation("unknown fetch type");
-    m.type = static_cast<fetch::kind>(kind);
-    if (m.type == fetch::kind::standalone) {
-      WIRE_SET(m.track, field::need_track_name(in));
-      WIRE_SET(m.start, field::need_location(in));
-      WIRE_SET(m.end, field::need_location(in));
-    } else {
-      WIRE_SET(m.joining_id, field::need_vi(in));
-      WIRE_SET(m.joining_start, field::need_vi(in));
-    }
+    WIRE_TRYV(field::take_range(in, m));
     WIRE_SET(m.params, need_parameters(in, for_fetch));
     c.body = std::move(m);
     return c;
@@ -280,15 +270,7 @@ struct payload_writer {
     put_reason(out, m.reason);
   }
   void operator()(const fetch& m) const {
-    field::put(out, static_cast<uint64_t>(m.type));
-    if (m.type == fetch::kind::standalone) {
-      field::put_track_name(out, m.track);
-      field::put_location(out, m.start);
-      field::put_location(out, m.end);
-    } else {
-      field::put(out, m.joining_id);
-      field::put(out, m.joining_start);
-    }
+    field::put_range(out, m);
     put_parameters(out, m.params, for_fetch);
   }
   void operator()(const fetch_ok& m) const {
@@ -326,33 +308,10 @@ bool names_request(type t) {
   }
 }
 
-bool is_known(uint64_t number) {
-  byte_reader none({});
-  const auto probe = body(number, none);
-  return probe || !probe.error().reason.starts_with("unknown message");
-}
-
 } // namespace
 
 decoded<control_message> decode_control(byte_reader& in) {
-  const size_t start = in.position();
-  const auto number = in.quic_varint();
-  const auto length = number ? in.u16() : std::nullopt;
-  const auto payload = length ? in.take(*length) : std::nullopt;
-  if (!payload) {
-    in.rewind(start);
-    // A type that nobody knows is refused before its payload is waited for.
-    if (number && !is_known(*number)) return violation("unknown message type " + std::to_string(*number));
-    return more();
-  }
-  byte_reader rest(*payload);
-  auto m = body(*number, rest);
-  if (m && !rest.done()) {
-    in.rewind(start);
-    return violation("a message is longer than its fields");
-  }
-  if (!m) in.rewind(start);
-  return m;
+  return framed<field>(in, body);
 }
 
 std::vector<uint8_t> encode_control(const control_message& m) {
@@ -367,11 +326,7 @@ std::vector<uint8_t> encode_control(const control_message& m) {
   default: std::visit(payload_writer{payload, m}, m.body);
   }
   if (payload.size() > limits::moq_control_message_bytes_max) return {};
-  byte_writer out(payload.size() + 6);
-  out.quic_varint(static_cast<uint64_t>(m.is));
-  out.u16(static_cast<uint16_t>(payload.size()));
-  out.raw(payload.span());
-  return out.take();
+  return put_framed<field>(static_cast<uint64_t>(m.is), payload.span());
 }
 
 } // namespace ec::moq::moqt16_wire

@@ -37,63 +37,31 @@ decoded<object_header> subgroup_object(byte_reader& in, const subgroup_header& h
 decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
   WIRE_TRY(const auto flags, field::more_vi(in));
   if (flags == f_end_none || flags == f_end_unknown) {
-    fetch_range_end end;
-    WIRE_SET(end.last.group, field::more_vi(in));
-    WIRE_SET(end.last.object, field::more_vi(in));
+    WIRE_TRY(const auto end, fetched_end<field>(in, flags));
     // Unlike subgroup, priority and extensions, the payload's length is not among what such an item lacks here [MOQT 16 10.4.4.2].
     WIRE_TRY(const auto length, field::more_vi(in));
     if (length != 0) return violation("the end of a range has a payload");
-    end.unknown = flags == f_end_unknown;
-    cursor.first = false;
-    cursor.prior = end.last;
+    advance(cursor, end);
     return fetch_item{end};
   }
-  if (flags > 0x7f) return violation("unknown fetch serialization flags");
-  if (cursor.first && (flags & (f_group | f_object)) != (f_group | f_object)) {
-    return violation("the first object of a fetch refers to one before");
-  }
+  WIRE_TRYV(check_fetch_flags(flags, cursor));
   object_header o;
   o.group = cursor.prior.group;
   if (flags & f_group) {
     WIRE_SET(o.group, field::more_vi(in));
   }
   o.datagram = flags & f_datagram;
-  std::optional<uint64_t> subgroup = cursor.subgroup;
   if (!o.datagram) {
-    switch (flags & f_subgroup) {
-    case 0: subgroup = 0; break;
-    case 1:
-    case 2:
-      if (!cursor.subgroup) return violation("a fetched object refers to a subgroup that was not given");
-      if ((flags & f_subgroup) == 2) subgroup = *cursor.subgroup + 1;
-      break;
-    default: {
-      WIRE_SET(subgroup, field::more_vi(in));
-      break;
-    }
-    }
-    o.subgroup = *subgroup;
+    WIRE_SET(o.subgroup, fetched_subgroup<field>(in, flags, cursor));
   }
   if (flags & f_object) {
     WIRE_SET(o.id, field::more_vi(in));
   } else {
     o.id = cursor.prior.object + 1;
   }
-  if (flags & f_priority) {
-    WIRE_SET(o.priority, field::more_u8(in));
-  } else {
-    if (!cursor.priority) return violation("a fetched object refers to a priority that was not given");
-    o.priority = *cursor.priority;
-  }
-  if (flags & f_properties) {
-    WIRE_SET(o.properties, properties_of<field>(in));
-  }
-  WIRE_SET(o.payload_bytes, field::more_vi(in));
+  WIRE_TRYV(take_fetched_rest<field>(in, flags, cursor, o));
   WIRE_TRYV(rewrite(o));
-  cursor.first = false;
-  cursor.prior = {o.group, o.id};
-  cursor.subgroup = subgroup;
-  cursor.priority = o.priority;
+  advance(cursor, o);
   return fetch_item{o};
 }
 
@@ -101,12 +69,7 @@ class moqt16_codec final : public object_codec {
 public:
   decoded<uni_header> decode_uni_header(byte_reader& in) const override { return or_rewind(in, in.position(), uni(in)); }
   std::vector<uint8_t> encode_subgroup_header(const subgroup_header& h) const override { return put_subgroup_header<field>(h, false); }
-  std::vector<uint8_t> encode_fetch_header(const fetch_header& h) const override {
-    byte_writer out(9);
-    field::put(out, uni_fetch);
-    field::put(out, h.id);
-    return out.take();
-  }
+  std::vector<uint8_t> encode_fetch_header(const fetch_header& h) const override { return put_fetch_header<field>(h); }
 
   decoded<object_header> decode_subgroup_object(byte_reader& in, const subgroup_header& h, std::optional<uint64_t> previous) const override {
     return or_rewind(in, in.position(), subgroup_object(in, h, previous));
@@ -128,33 +91,18 @@ public:
       field::put(out, end->unknown ? f_end_unknown : f_end_none);
       field::put_location(out, end->last);
       field::put(out, 0); // no payload
-      cursor.first = false;
-      cursor.prior = end->last;
+      advance(cursor, *end);
       return out.take();
     }
     const auto& o = std::get<object_header>(item);
     const auto pairs = pairs_from_18(o.properties);
-    uint64_t flags = 0;
-    if (cursor.first || o.group != cursor.prior.group) flags |= f_group | f_object;
-    else if (o.id != cursor.prior.object + 1) flags |= f_object;
-    if (o.datagram) flags |= f_datagram;
-    else if (o.subgroup != 0) flags |= cursor.subgroup == o.subgroup ? 1 : f_subgroup;
-    if (cursor.priority != o.priority) flags |= f_priority;
-    if (!pairs.empty()) flags |= f_properties;
+    const uint64_t flags = fetch_flags(o, cursor, !pairs.empty());
     field::put(out, flags);
     if (flags & f_group) field::put(out, o.group);
     if (!o.datagram && (flags & f_subgroup) == f_subgroup) field::put(out, o.subgroup);
     if (flags & f_object) field::put(out, o.id);
-    if (flags & f_priority) out.u8(o.priority);
-    if (flags & f_properties) {
-      field::put(out, pairs.size());
-      out.raw(pairs);
-    }
-    field::put(out, o.payload_bytes);
-    cursor.first = false;
-    cursor.prior = {o.group, o.id};
-    if (!o.datagram) cursor.subgroup = o.subgroup;
-    cursor.priority = o.priority;
+    put_fetched_rest<field>(out, flags, o, pairs);
+    advance(cursor, o);
     return out.take();
   }
 

@@ -1,5 +1,4 @@
 // draft-ietf-moq-transport-16: parameters, extension headers, setup parameters.
-#include <algorithm>
 #include <utility>
 
 #include "moq/internal/moqt16.hpp"
@@ -10,10 +9,8 @@ namespace {
 // Message parameters [MOQT 16 9.2.2].
 constexpr uint64_t param_timeout = 0x02, param_token = 0x03, param_expires = 0x08, param_largest = 0x09, param_forward = 0x10,
                    param_priority = 0x20, param_filter = 0x21, param_order = 0x22, param_new_group = 0x32;
-// Setup parameters [MOQT 16 9.3.1].
-constexpr uint64_t option_path = 0x01, option_max_request_id = 0x02, option_token = 0x03, option_token_cache = 0x04,
-                   option_authority = 0x05, option_implementation = 0x07;
-constexpr uint64_t filter_largest_group_of_moxygen = 250;
+// The setup parameter that this draft alone has [MOQT 16 9.3.1].
+constexpr uint64_t option_max_request_id = 0x02;
 
 uint32_t bit_of(uint64_t type) {
   switch (type) {
@@ -28,42 +25,6 @@ uint32_t bit_of(uint64_t type) {
   case param_new_group: return p_new_group;
   default: return 0;
   }
-}
-
-decoded<subscription_filter> filter_of(std::span<const uint8_t> value) {
-  byte_reader in(value);
-  subscription_filter f;
-  WIRE_TRY(const auto type, field::need_vi(in));
-  switch (type) {
-  case 1: f.type = subscription_filter::kind::next_group; break;
-  case 2: f.type = subscription_filter::kind::largest_object; break;
-  case 3:
-  case 4: {
-    f.type = static_cast<subscription_filter::kind>(type);
-    WIRE_SET(f.start, field::need_location(in));
-    if (type == 3) break;
-    WIRE_SET(f.end_group, field::need_vi(in));
-    if (f.end_group < f.start.group) return violation("the end group of a filter is before its start");
-    break;
-  }
-  case filter_largest_group_of_moxygen:
-    // moxygen clients send it; the request is refused instead of the session [interop 3.4].
-    f.type = subscription_filter::kind::unsupported;
-    return f;
-  default: return violation("unknown filter type");
-  }
-  if (!in.done()) return violation("a filter is longer than its type says");
-  return f;
-}
-
-std::string filter_bytes(const subscription_filter& f) {
-  byte_writer out;
-  field::put(out, static_cast<uint64_t>(f.type));
-  if (f.type == subscription_filter::kind::absolute_start || f.type == subscription_filter::kind::absolute_range) {
-    field::put_location(out, f.start);
-  }
-  if (f.type == subscription_filter::kind::absolute_range) field::put(out, f.end_group);
-  return text(out.span());
 }
 
 decoded<location> location_of(std::span<const uint8_t> value) {
@@ -98,7 +59,7 @@ decoded<void> take_parameter(parameters& p, uint64_t type, uint64_t number, std:
     p.priority = static_cast<uint8_t>(number);
     break;
   case param_filter: {
-    WIRE_SET(p.filter, filter_of(bytes));
+    WIRE_SET(p.filter, field::filter_of(bytes, field::range_end::id));
     break;
   }
   case param_order:
@@ -146,7 +107,7 @@ void put_parameters(byte_writer& out, const parameters& p, uint32_t allowed) {
   }
   if (p.forward) number(param_forward, *p.forward ? 1 : 0);
   if (p.priority) number(param_priority, *p.priority);
-  if (p.filter && p.filter->type != subscription_filter::kind::none && (allowed & p_filter)) w.bytes(param_filter, filter_bytes(*p.filter));
+  if (p.filter && p.filter->type != subscription_filter::kind::none && (allowed & p_filter)) w.bytes(param_filter, field::filter_bytes(*p.filter, field::range_end::id));
   if (p.order) number(param_order, static_cast<uint64_t>(*p.order));
   number(param_new_group, p.new_group_request);
   field::put(out, w.count());
@@ -156,26 +117,10 @@ void put_parameters(byte_writer& out, const parameters& p, uint32_t allowed) {
 decoded<track_properties> need_track_properties(byte_reader& in) {
   track_properties p;
   const auto one = [&p](uint64_t type, uint64_t number) -> decoded<bool> {
-    switch (type) {
-    case prop_object_timeout:
-      if (number == 0) return violation("DELIVERY_TIMEOUT is 0");
-      p.object_delivery_timeout_ms = number;
-      return true;
-    case prop_max_cache: p.max_cache_duration_ms = number; return true;
-    case prop_priority:
-      if (number > 255) return violation("a default publisher priority is over 255");
-      p.priority = static_cast<uint8_t>(number);
-      return true;
-    case prop_order:
-      if (number != 1 && number != 2) return violation("a default group order is neither 1 nor 2");
-      p.order = static_cast<group_order>(number);
-      return true;
-    case prop_dynamic:
-      if (number > 1) return violation("DYNAMIC_GROUPS is over 1");
-      p.dynamic_groups = number == 1;
-      return true;
-    default: return false;
-    }
+    if (type != prop_object_timeout) return take_track_property(p, type, number);
+    if (number == 0) return violation("DELIVERY_TIMEOUT is 0");
+    p.object_delivery_timeout_ms = number;
+    return true;
   };
   WIRE_TRYV(field::walk_pairs(in, [&](uint64_t type, uint64_t number, std::span<const uint8_t> bytes) -> decoded<void> {
     WIRE_TRY(const bool known, one(type, number));
@@ -196,68 +141,27 @@ decoded<track_properties> need_track_properties(byte_reader& in) {
 }
 
 void put_track_properties(byte_writer& out, const track_properties& p) {
-  std::vector<track_properties::other> all;
-  // What was read from within the immutable properties stays there, and only there.
-  std::vector<uint64_t> inside;
+  std::vector<track_properties::other> others;
   for (const auto& o : p.others) {
     if (o.type > quic_integers::max || o.number > quic_integers::max) continue;
-    if (o.type != prop_immutable) {
-      all.push_back(o);
-      continue;
-    }
-    byte_reader in(base::as_span(o.value));
-    (void)fields<leading_ones>::walk_pairs(in, [&](uint64_t type, uint64_t, std::span<const uint8_t>) -> decoded<void> {
-      inside.push_back(type);
-      return boost::outcome_v2::success();
-    });
-    all.push_back({o.type, 0, text(pairs_from_18(base::as_span(o.value)))});
+    if (o.type != prop_immutable) others.push_back(o);
+    else others.push_back({o.type, 0, text(pairs_from_18(base::as_span(o.value)))});
   }
-  const auto number = [&](uint64_t type, std::optional<uint64_t> v) {
-    if (v && std::ranges::find(inside, type) == inside.end()) all.push_back({type, *v, {}});
-  };
-  if (p.object_delivery_timeout_ms != uint64_t{0}) number(prop_object_timeout, p.object_delivery_timeout_ms);
-  number(prop_max_cache, p.max_cache_duration_ms);
-  if (p.priority) number(prop_priority, *p.priority);
-  if (p.order) number(prop_order, static_cast<uint64_t>(*p.order));
-  if (p.dynamic_groups) number(prop_dynamic, *p.dynamic_groups ? 1 : 0);
-  std::ranges::stable_sort(all, {}, &track_properties::other::type);
-  field::pair_writer w(out);
-  for (const auto& o : all) {
-    if (o.type % 2 == 0) w.number(o.type, o.number);
-    else w.bytes(o.type, o.value);
-  }
+  property_list all(p, std::move(others));
+  if (p.object_delivery_timeout_ms != uint64_t{0}) all.add(prop_object_timeout, p.object_delivery_timeout_ms);
+  std::move(all).put<field>(out);
 }
 
 decoded<setup> need_setup(byte_reader& in, uint64_t& max_request_id) {
   setup s;
+  setup_reader<field> options(s, "parameter");
   max_request_id = 0;
-  bool cache_seen = false, max_seen = false;
-  const auto once = [](std::optional<std::string>& into, std::span<const uint8_t> bytes) -> decoded<void> {
-    if (into) return violation("a setup parameter comes twice");
-    into = text(bytes);
-    return boost::outcome_v2::success();
-  };
+  bool max_seen = false;
   WIRE_TRY(const auto count, field::need_vi(in));
   WIRE_TRYV(field::walk_pairs(in, [&](uint64_t type, uint64_t number, std::span<const uint8_t> bytes) -> decoded<void> {
-    switch (type) {
-    case option_path: return once(s.path, bytes);
-    case option_authority: return once(s.authority, bytes);
-    case option_implementation: return once(s.implementation, bytes);
-    case option_token: {
-      WIRE_TRY(auto token, field::token_of(bytes));
-      s.tokens.push_back(std::move(token));
-      break;
-    }
-    case option_token_cache:
-      if (std::exchange(cache_seen, true)) return violation("a setup parameter comes twice");
-      s.max_auth_token_cache_size = number;
-      break;
-    case option_max_request_id:
-      if (std::exchange(max_seen, true)) return violation("a setup parameter comes twice");
-      max_request_id = number;
-      break;
-    default: break; // unknown parameters are ignored, repeated ones too
-    }
+    if (type != option_max_request_id) return options.take(type, number, bytes);
+    if (std::exchange(max_seen, true)) return options.twice();
+    max_request_id = number;
     return boost::outcome_v2::success();
   }, count));
   return s;
@@ -281,21 +185,18 @@ decoded<std::vector<uint8_t>> pairs_to_18(std::span<const uint8_t> in) {
   fields<leading_ones>::pair_writer w(out);
   byte_reader pairs(in);
   WIRE_TRYV(field::walk_pairs(pairs, [&](uint64_t type, uint64_t number, std::span<const uint8_t> bytes) -> decoded<void> {
-    if (type % 2 == 0) {
-      w.number(type, number);
-    } else if (type != prop_immutable) {
-      w.bytes(type, base::as_text(bytes));
-    } else {
-      byte_writer inside;
-      fields<leading_ones>::pair_writer deep(inside);
-      byte_reader inner(bytes);
-      const auto read = field::walk_pairs(inner, [&](uint64_t t, uint64_t n, std::span<const uint8_t> b) -> decoded<void> {
-        if (t % 2 == 0) deep.number(t, n);
-        else deep.bytes(t, base::as_text(b));
-        return boost::outcome_v2::success();
-      });
-      w.bytes(type, read ? base::as_text(inside.span()) : std::string_view("\xff"));
+    if (type != prop_immutable) {
+      w.pair(type, number, bytes);
+      return boost::outcome_v2::success();
     }
+    byte_writer inside;
+    fields<leading_ones>::pair_writer deep(inside);
+    byte_reader inner(bytes);
+    const auto read = field::walk_pairs(inner, [&](uint64_t t, uint64_t n, std::span<const uint8_t> b) -> decoded<void> {
+      deep.pair(t, n, b);
+      return boost::outcome_v2::success();
+    });
+    w.bytes(type, read ? base::as_text(inside.span()) : std::string_view("\xff"));
     return boost::outcome_v2::success();
   }));
   return out.take();
@@ -307,22 +208,18 @@ std::vector<uint8_t> pairs_from_18(std::span<const uint8_t> in) {
   byte_reader pairs(in);
   (void)fields<leading_ones>::walk_pairs(pairs, [&](uint64_t type, uint64_t number, std::span<const uint8_t> bytes) -> decoded<void> {
     if (type > quic_integers::max || number > quic_integers::max) return boost::outcome_v2::success();
-    if (type % 2 == 0) {
-      w.number(type, number);
-    } else if (type != prop_immutable) {
-      w.bytes(type, base::as_text(bytes));
-    } else {
-      byte_writer inside;
-      field::pair_writer deep(inside);
-      byte_reader inner(bytes);
-      (void)fields<leading_ones>::walk_pairs(inner, [&](uint64_t t, uint64_t n, std::span<const uint8_t> b) -> decoded<void> {
-        if (t > quic_integers::max || n > quic_integers::max) return boost::outcome_v2::success();
-        if (t % 2 == 0) deep.number(t, n);
-        else deep.bytes(t, base::as_text(b));
-        return boost::outcome_v2::success();
-      });
-      w.bytes(type, base::as_text(inside.span()));
+    if (type != prop_immutable) {
+      w.pair(type, number, bytes);
+      return boost::outcome_v2::success();
     }
+    byte_writer inside;
+    field::pair_writer deep(inside);
+    byte_reader inner(bytes);
+    (void)fields<leading_ones>::walk_pairs(inner, [&](uint64_t t, uint64_t n, std::span<const uint8_t> b) -> decoded<void> {
+      if (t <= quic_integers::max && n <= quic_integers::max) deep.pair(t, n, b);
+      return boost::outcome_v2::success();
+    });
+    w.bytes(type, base::as_text(inside.span()));
     return boost::outcome_v2::success();
   });
   return out.take();

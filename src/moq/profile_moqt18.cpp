@@ -145,17 +145,7 @@ decoded<message> body(uint64_t type, byte_reader& in, std::optional<request_kind
   case m_fetch: {
     fetch m;
     WIRE_SET(m.id, field::need_vi(in));
-    WIRE_TRY(const auto kind, field::need_vi(in));
-    if (kind < 1 || kind > 3) return violation("unknown fetch type");
-    m.type = static_cast<fetch::kind>(kind);
-    if (m.type == fetch::kind::standalone) {
-      WIRE_SET(m.track, field::need_track_name(in));
-      WIRE_SET(m.start, field::need_location(in));
-      WIRE_SET(m.end, field::need_location(in));
-    } else {
-      WIRE_SET(m.joining_id, field::need_vi(in));
-      WIRE_SET(m.joining_start, field::need_vi(in));
-    }
+    WIRE_TRYV(field::take_range(in, m));
     WIRE_SET(m.params, need_parameters(in, for_fetch));
     return message{std::move(m)};
   }
@@ -277,15 +267,7 @@ struct encoder {
   }
   uint64_t operator()(const fetch& m) const {
     out.moqt_vi64(m.id);
-    out.moqt_vi64(static_cast<uint64_t>(m.type));
-    if (m.type == fetch::kind::standalone) {
-      field::put_track_name(out, m.track);
-      field::put_location(out, m.start);
-      field::put_location(out, m.end);
-    } else {
-      out.moqt_vi64(m.joining_id);
-      out.moqt_vi64(m.joining_start);
-    }
+    field::put_range(out, m);
     put_parameters(out, m.params);
     return m_fetch;
   }
@@ -333,38 +315,14 @@ public:
   std::string_view name() const override { return "moqt-18"; }
 
   decoded<message> decode_control(byte_reader& in, std::optional<request_kind> on) const override {
-    const size_t start = in.position();
-    const auto type = in.moqt_vi64();
-    const auto length = type ? in.u16() : std::nullopt;
-    const auto payload = length ? in.take(*length) : std::nullopt;
-    if (!payload) {
-      in.rewind(start);
-      // A type that nobody knows is refused before its payload is waited for.
-      if (type) {
-        byte_reader none({});
-        if (const auto probe = body(*type, none, on); !probe && probe.error().reason.starts_with("unknown message")) return probe;
-      }
-      return more();
-    }
-    byte_reader fields(*payload);
-    auto m = body(*type, fields, on);
-    if (m && !fields.done()) {
-      in.rewind(start);
-      return violation("a message is longer than its fields");
-    }
-    if (!m) in.rewind(start);
-    return m;
+    return framed<field>(in, [on](uint64_t type, byte_reader& payload) { return body(type, payload, on); });
   }
 
   std::vector<uint8_t> encode_control(const message& m) const override {
     byte_writer payload;
     const uint64_t type = std::visit(encoder{payload}, m);
     assert(payload.size() <= limits::moq_control_message_bytes_max);
-    byte_writer out(payload.size() + 6);
-    out.moqt_vi64(type);
-    out.u16(static_cast<uint16_t>(payload.size()));
-    out.raw(payload.span());
-    return out.take();
+    return put_framed<field>(type, payload.span());
   }
 
   decoded<uni_header> decode_uni_header(byte_reader& in) const override { return moqt18_wire::decode_uni_header(in); }

@@ -29,19 +29,12 @@ decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
   WIRE_TRY(const auto flags, field::more_vi(in));
   if (flags == f_end_none || flags == f_end_unknown) {
     // Both ids are absolute and there is no payload length: what implementations agree on (moq-transport issue 1861).
-    fetch_range_end end;
-    WIRE_SET(end.last.group, field::more_vi(in));
-    WIRE_SET(end.last.object, field::more_vi(in));
-    end.unknown = flags == f_end_unknown;
-    cursor.first = false;
-    cursor.prior = end.last;
+    WIRE_TRY(const auto end, fetched_end<field>(in, flags));
+    advance(cursor, end);
     return fetch_item{end};
   }
-  if (flags > 0x7f) return violation("unknown fetch serialization flags");
+  WIRE_TRYV(check_fetch_flags(flags, cursor));
   object_header o;
-  if (cursor.first && (flags & (f_group | f_object)) != (f_group | f_object)) {
-    return violation("the first object of a fetch refers to one before");
-  }
   o.group = cursor.prior.group;
   if (flags & f_group) {
     WIRE_TRY(const auto delta, field::more_vi(in));
@@ -56,24 +49,8 @@ decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
     }
   }
   o.datagram = flags & f_datagram;
-  std::optional<uint64_t> subgroup = cursor.subgroup;
   if (!o.datagram) {
-    switch (flags & f_subgroup) {
-    case 0: subgroup = 0; break;
-    case 1:
-    case 2:
-      if (!cursor.subgroup) return violation("a fetched object refers to a subgroup that was not given");
-      if ((flags & f_subgroup) == 2) {
-        if (*cursor.subgroup == ~uint64_t{0}) return violation("a subgroup id is over 2^64 - 1");
-        subgroup = *cursor.subgroup + 1;
-      }
-      break;
-    default: {
-      WIRE_SET(subgroup, field::more_vi(in));
-      break;
-    }
-    }
-    o.subgroup = *subgroup;
+    WIRE_SET(o.subgroup, fetched_subgroup<field>(in, flags, cursor));
   }
   if (flags & f_object) {
     WIRE_TRY(const auto delta, field::more_vi(in));
@@ -87,20 +64,8 @@ decoded<fetch_item> fetch_one(byte_reader& in, fetch_cursor& cursor) {
     if (cursor.prior.object == ~uint64_t{0}) return violation("an object id is over 2^64 - 1");
     o.id = cursor.prior.object + 1;
   }
-  if (flags & f_priority) {
-    WIRE_SET(o.priority, field::more_u8(in));
-  } else {
-    if (!cursor.priority) return violation("a fetched object refers to a priority that was not given");
-    o.priority = *cursor.priority;
-  }
-  if (flags & f_properties) {
-    WIRE_SET(o.properties, properties_of<field>(in));
-  }
-  WIRE_SET(o.payload_bytes, field::more_vi(in));
-  cursor.first = false;
-  cursor.prior = {o.group, o.id};
-  cursor.subgroup = subgroup;
-  cursor.priority = o.priority;
+  WIRE_TRYV(take_fetched_rest<field>(in, flags, cursor, o));
+  advance(cursor, o);
   return fetch_item{o};
 }
 
@@ -115,10 +80,7 @@ std::vector<uint8_t> encode_subgroup_header(const subgroup_header& h) {
 }
 
 std::vector<uint8_t> encode_fetch_header(const fetch_header& h) {
-  byte_writer out(10);
-  out.moqt_vi64(uni_fetch);
-  out.moqt_vi64(h.id);
-  return out.take();
+  return put_fetch_header<field>(h);
 }
 
 decoded<object_header> decode_subgroup_object(byte_reader& in, const subgroup_header& h, std::optional<uint64_t> previous) {
@@ -139,19 +101,11 @@ std::vector<uint8_t> encode_fetch_item(const fetch_item& item, fetch_cursor& cur
     out.moqt_vi64(end->unknown ? f_end_unknown : f_end_none);
     out.moqt_vi64(end->last.group);
     out.moqt_vi64(end->last.object);
-    cursor.first = false;
-    cursor.prior = end->last;
+    advance(cursor, *end);
     return out.take();
   }
   const auto& o = std::get<object_header>(item);
-  uint64_t flags = 0;
-  const bool new_group = cursor.first || o.group != cursor.prior.group;
-  if (new_group) flags |= f_group | f_object;
-  else if (o.id != cursor.prior.object + 1) flags |= f_object;
-  if (o.datagram) flags |= f_datagram;
-  else if (o.subgroup != 0) flags |= cursor.subgroup == o.subgroup ? 1 : f_subgroup;
-  if (cursor.priority != o.priority) flags |= f_priority;
-  if (!o.properties.empty()) flags |= f_properties;
+  const uint64_t flags = fetch_flags(o, cursor, !o.properties.empty());
   out.moqt_vi64(flags);
   if (flags & f_group) {
     if (cursor.first) out.moqt_vi64(o.group);
@@ -159,17 +113,9 @@ std::vector<uint8_t> encode_fetch_item(const fetch_item& item, fetch_cursor& cur
     else out.moqt_vi64(cursor.prior.group - o.group - 1);
   }
   if (!o.datagram && (flags & f_subgroup) == f_subgroup) out.moqt_vi64(o.subgroup);
-  if (flags & f_object) out.moqt_vi64(new_group ? o.id : o.id - cursor.prior.object);
-  if (flags & f_priority) out.u8(o.priority);
-  if (flags & f_properties) {
-    out.moqt_vi64(o.properties.size());
-    out.raw(o.properties);
-  }
-  out.moqt_vi64(o.payload_bytes);
-  cursor.first = false;
-  cursor.prior = {o.group, o.id};
-  if (!o.datagram) cursor.subgroup = o.subgroup;
-  cursor.priority = o.priority;
+  if (flags & f_object) out.moqt_vi64(flags & f_group ? o.id : o.id - cursor.prior.object);
+  put_fetched_rest<field>(out, flags, o, o.properties);
+  advance(cursor, o);
   return out.take();
 }
 

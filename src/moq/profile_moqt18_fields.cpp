@@ -1,6 +1,4 @@
 // draft-ietf-moq-transport-18: names, parameters, properties, setup options.
-#include <algorithm>
-
 #include "base/limits.hpp"
 #include "moq/internal/moqt18.hpp"
 
@@ -16,47 +14,6 @@ constexpr uint64_t param_object_timeout = 0x02, param_token = 0x03, param_rendez
 // Track and object properties that only this draft has [MOQT 12].
 constexpr uint64_t prop_subgroup_timeout = 0x06;
 constexpr uint64_t prop_mandatory_first = 0x4000, prop_mandatory_last = 0x7fff;
-// Setup options [MOQT 10.3.1].
-constexpr uint64_t option_path = 0x01, option_token = 0x03, option_token_cache = 0x04, option_authority = 0x05,
-                   option_implementation = 0x07;
-constexpr uint64_t filter_largest_group_of_moxygen = 250;
-
-decoded<subscription_filter> filter_of(std::span<const uint8_t> value) {
-  byte_reader in(value);
-  subscription_filter f;
-  WIRE_TRY(const auto type, field::need_vi(in));
-  switch (type) {
-  case 1: f.type = subscription_filter::kind::next_group; break;
-  case 2: f.type = subscription_filter::kind::largest_object; break;
-  case 3:
-  case 4: {
-    f.type = static_cast<subscription_filter::kind>(type);
-    WIRE_SET(f.start, field::need_location(in));
-    if (type == 3) break;
-    WIRE_TRY(const auto delta, field::need_vi(in));
-    if (delta > ~uint64_t{0} - f.start.group) return violation("the end group of a filter is over 2^64 - 1");
-    f.end_group = f.start.group + delta;
-    break;
-  }
-  case filter_largest_group_of_moxygen:
-    // moxygen clients send it on draft 18; the request is refused instead of the session [interop 3.4].
-    f.type = subscription_filter::kind::unsupported;
-    return f;
-  default: return violation("unknown filter type");
-  }
-  if (!in.done()) return violation("a filter is longer than its type says");
-  return f;
-}
-
-std::string filter_bytes(const subscription_filter& f) {
-  byte_writer out;
-  out.moqt_vi64(static_cast<uint64_t>(f.type));
-  if (f.type == subscription_filter::kind::absolute_start || f.type == subscription_filter::kind::absolute_range) {
-    field::put_location(out, f.start);
-  }
-  if (f.type == subscription_filter::kind::absolute_range) out.moqt_vi64(f.end_group - f.start.group);
-  return text(out.span());
-}
 
 } // namespace
 
@@ -137,7 +94,7 @@ decoded<parameters> need_parameters(byte_reader& in, uint32_t allowed) {
       WIRE_TRY(const auto length, field::need_vi(in));
       const auto value = in.take(length);
       if (!value) return violation("a message is shorter than its fields");
-      WIRE_SET(p.filter, filter_of(*value));
+      WIRE_SET(p.filter, field::filter_of(*value, field::range_end::distance));
       break;
     }
     case p_order: {
@@ -192,7 +149,7 @@ void put_parameters(byte_writer& out, const parameters& p) {
     ++count;
   }
   if (p.filter && p.filter->type != subscription_filter::kind::none) {
-    w.bytes(param_filter, filter_bytes(*p.filter));
+    w.bytes(param_filter, field::filter_bytes(*p.filter, field::range_end::distance));
     ++count;
   }
   if (p.order) {
@@ -214,24 +171,14 @@ decoded<track_properties> need_track_properties(byte_reader& in) {
   const auto one = [&p](uint64_t type, uint64_t number, std::span<const uint8_t> bytes, bool outer) -> decoded<void> {
     switch (type) {
     case prop_object_timeout: p.object_delivery_timeout_ms = number; break;
-    case prop_max_cache: p.max_cache_duration_ms = number; break;
     case prop_subgroup_timeout: p.subgroup_delivery_timeout_ms = number; break;
-    case prop_priority:
-      if (number > 255) return violation("a default publisher priority is over 255");
-      p.priority = static_cast<uint8_t>(number);
-      break;
-    case prop_order:
-      if (number != 1 && number != 2) return violation("a default group order is neither 1 nor 2");
-      p.order = static_cast<group_order>(number);
-      break;
-    case prop_dynamic:
-      if (number > 1) return violation("DYNAMIC_GROUPS is over 1");
-      p.dynamic_groups = number == 1;
-      break;
-    default:
+    default: {
+      WIRE_TRY(const bool known, take_track_property(p, type, number));
+      if (known) break;
       if (type >= prop_mandatory_first && type <= prop_mandatory_last) p.mandatory_unknown = type;
       if (outer) p.others.push_back({type, number, text(bytes)});
       break;
+    }
     }
     return boost::outcome_v2::success();
   };
@@ -245,60 +192,16 @@ decoded<track_properties> need_track_properties(byte_reader& in) {
 }
 
 void put_track_properties(byte_writer& out, const track_properties& p) {
-  std::vector<track_properties::other> all = p.others;
-  // What was read from within the immutable properties stays there, and only there.
-  std::vector<uint64_t> inside;
-  for (const auto& o : p.others) {
-    if (o.type != prop_immutable) continue;
-    byte_reader in(base::as_span(o.value));
-    (void)field::walk_pairs(in, [&](uint64_t type, uint64_t, std::span<const uint8_t>) -> decoded<void> {
-      inside.push_back(type);
-      return boost::outcome_v2::success();
-    });
-  }
-  const auto number = [&](uint64_t type, std::optional<uint64_t> v) {
-    if (v && std::ranges::find(inside, type) == inside.end()) all.push_back({type, *v, {}});
-  };
-  number(prop_object_timeout, p.object_delivery_timeout_ms);
-  number(prop_max_cache, p.max_cache_duration_ms);
-  number(prop_subgroup_timeout, p.subgroup_delivery_timeout_ms);
-  if (p.priority) number(prop_priority, *p.priority);
-  if (p.order) number(prop_order, static_cast<uint64_t>(*p.order));
-  if (p.dynamic_groups) number(prop_dynamic, *p.dynamic_groups ? 1 : 0);
-  std::ranges::stable_sort(all, {}, &track_properties::other::type);
-  field::pair_writer w(out);
-  for (const auto& o : all) {
-    if (o.type % 2 == 0) w.number(o.type, o.number);
-    else w.bytes(o.type, o.value);
-  }
+  property_list all(p, p.others);
+  all.add(prop_object_timeout, p.object_delivery_timeout_ms);
+  all.add(prop_subgroup_timeout, p.subgroup_delivery_timeout_ms);
+  std::move(all).put<field>(out);
 }
 
 decoded<setup> need_setup(byte_reader& in) {
   setup s;
-  bool cache_seen = false;
-  const auto once = [](std::optional<std::string>& into, std::span<const uint8_t> bytes) -> decoded<void> {
-    if (into) return violation("a setup option comes twice");
-    into = text(bytes);
-    return boost::outcome_v2::success();
-  };
-  WIRE_TRYV(field::walk_pairs(in, [&](uint64_t type, uint64_t number, std::span<const uint8_t> bytes) -> decoded<void> {
-    switch (type) {
-    case option_path: return once(s.path, bytes);
-    case option_authority: return once(s.authority, bytes);
-    case option_implementation: return once(s.implementation, bytes);
-    case option_token: {
-      WIRE_TRY(auto token, field::token_of(bytes));
-      s.tokens.push_back(std::move(token));
-      break;
-    }
-    case option_token_cache:
-      if (std::exchange(cache_seen, true)) return violation("a setup option comes twice");
-      s.max_auth_token_cache_size = number;
-      break;
-    default: break; // unknown options are ignored, repeated ones too
-    }
-    return boost::outcome_v2::success();
-  }));
+  setup_reader<field> options(s, "option");
+  WIRE_TRYV(field::walk_pairs(in, [&](uint64_t type, uint64_t number, std::span<const uint8_t> bytes) { return options.take(type, number, bytes); }));
   return s;
 }
 

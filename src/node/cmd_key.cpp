@@ -159,21 +159,8 @@ int revoke(const std::vector<std::string>& args) {
 } // namespace
 
 int cmd_key(const std::vector<std::string>& args) {
-  static constexpr std::string_view usage = "show FILE, rotate --key OLD --out NEW, or revoke --key FILE --statement FILE";
-  if (args.empty()) {
-    print_error("key", "which of them? " + std::string(usage));
-    return exit_usage;
-  }
-  if (args[0] == "--help") {
-    std::printf("ec-node key: %s\n\n'ec-node key rotate --help' shows the options of one, with examples.\n", std::string(usage).c_str());
-    return exit_ok;
-  }
-  const std::vector<std::string> rest(args.begin() + 1, args.end());
-  if (args[0] == "show") return show(rest);
-  if (args[0] == "rotate") return rotate(rest);
-  if (args[0] == "revoke") return revoke(rest);
-  print_error("key", "there is no '" + args[0] + "': expected " + std::string(usage));
-  return exit_usage;
+  return run_part("key", "show FILE, rotate --key OLD --out NEW, or revoke --key FILE --statement FILE", "rotate",
+    {{"show", show}, {"rotate", rotate}, {"revoke", revoke}}, args);
 }
 
 } // namespace ec::node

@@ -239,21 +239,8 @@ int explain(const std::vector<std::string>& args) {
 } // namespace
 
 int cmd_token(const std::vector<std::string>& args) {
-  static constexpr std::string_view usage = "key --out FILE, make --key FILE --publish PREFIX --subscribe PREFIX, or explain TOKEN";
-  if (args.empty()) {
-    print_error("token", "which of them? " + std::string(usage));
-    return exit_usage;
-  }
-  if (args[0] == "--help") {
-    std::printf("ec-node token: %s\n\n'ec-node token make --help' shows the options of one, with examples.\n", std::string(usage).c_str());
-    return exit_ok;
-  }
-  const std::vector<std::string> rest(args.begin() + 1, args.end());
-  if (args[0] == "key") return key(rest);
-  if (args[0] == "make") return make(rest);
-  if (args[0] == "explain") return explain(rest);
-  print_error("token", "there is no '" + args[0] + "': expected " + std::string(usage));
-  return exit_usage;
+  return run_part("token", "key --out FILE, make --key FILE --publish PREFIX --subscribe PREFIX, or explain TOKEN", "make",
+    {{"key", key}, {"make", make}, {"explain", explain}}, args);
 }
 
 } // namespace ec::node

@@ -62,6 +62,22 @@ void print_error(const std::string& command, const std::string& message) {
   std::cerr << "ec-node " << command << ": " << message << "\n";
 }
 
+int run_part(const std::string& command, const std::string& usage, const std::string& example, const std::vector<command_part>& parts,
+  const std::vector<std::string>& args) {
+  if (args.empty()) {
+    print_error(command, "which of them? " + usage);
+    return exit_usage;
+  }
+  if (args[0] == "--help") {
+    std::printf("ec-node %s: %s\n\n'ec-node %s %s --help' shows the options of one, with examples.\n", command.c_str(), usage.c_str(), command.c_str(), example.c_str());
+    return exit_ok;
+  }
+  for (const auto& part : parts)
+    if (part.name == args[0]) return part.run({args.begin() + 1, args.end()});
+  print_error(command, "there is no '" + args[0] + "': expected " + usage);
+  return exit_usage;
+}
+
 std::string printable(std::string text) {
   for (auto& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';

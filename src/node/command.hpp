@@ -54,6 +54,15 @@ bool set_up_logging(const common_options& common);
 /// Prints "ec-node NAME: message" to standard error.
 void print_error(const std::string& command, const std::string& message);
 
+/// A command of several parts, `ec-node key show`: runs the part that the first argument names with the rest, or says which there are.
+/// `usage`: the parts with their main options, in one line. `example`: the part that `--help` shows how to ask on.
+struct command_part {
+  std::string name;
+  int (*run)(const std::vector<std::string>& args);
+};
+int run_part(const std::string& command, const std::string& usage, const std::string& example, const std::vector<command_part>& parts,
+  const std::vector<std::string>& args);
+
 /// For a terminal: control characters become spaces, as a device may put anything into a name.
 std::string printable(std::string text);
 

@@ -37,6 +37,7 @@ struct owned_datum {
     gnutls_free(raw.data);
   }
   std::span<const uint8_t> span() const { return {raw.data, raw.size}; }
+  std::string text() const { return {reinterpret_cast<const char*>(raw.data), raw.size}; }
 };
 
 inline gnutls_datum_t lend(std::span<const uint8_t> in) {

@@ -113,6 +113,90 @@ std::vector<uint8_t> put_subgroup_object(const object_header& o, const subgroup_
   return out.take();
 }
 
+/// The last place of a range of a fetch that holds nothing.
+template <class F>
+decoded<fetch_range_end> fetched_end(byte_reader& in, uint64_t flags) {
+  fetch_range_end end;
+  WIRE_SET(end.last.group, F::more_vi(in));
+  WIRE_SET(end.last.object, F::more_vi(in));
+  end.unknown = flags == f_end_unknown;
+  return end;
+}
+
+inline decoded<void> check_fetch_flags(uint64_t flags, const fetch_cursor& cursor) {
+  if (flags > 0x7f) return violation("unknown fetch serialization flags");
+  if (cursor.first && (flags & (f_group | f_object)) != (f_group | f_object)) return violation("the first object of a fetch refers to one before");
+  return boost::outcome_v2::success();
+}
+
+/// Of a fetched object that is no datagram.
+template <class F>
+decoded<uint64_t> fetched_subgroup(byte_reader& in, uint64_t flags, const fetch_cursor& cursor) {
+  const uint64_t mode = flags & f_subgroup;
+  if (mode == 0) return uint64_t{0};
+  if (mode == f_subgroup) return F::more_vi(in);
+  if (!cursor.subgroup) return violation("a fetched object refers to a subgroup that was not given");
+  if (mode == 1) return *cursor.subgroup;
+  if (*cursor.subgroup == ~uint64_t{0}) return violation("a subgroup id is over 2^64 - 1");
+  return *cursor.subgroup + 1;
+}
+
+/// What follows the ids of a fetched object, its payload excepted.
+template <class F>
+decoded<void> take_fetched_rest(byte_reader& in, uint64_t flags, const fetch_cursor& cursor, object_header& o) {
+  if (flags & f_priority) {
+    WIRE_SET(o.priority, F::more_u8(in));
+  } else {
+    if (!cursor.priority) return violation("a fetched object refers to a priority that was not given");
+    o.priority = *cursor.priority;
+  }
+  if (flags & f_properties) {
+    WIRE_SET(o.properties, properties_of<F>(in));
+  }
+  WIRE_SET(o.payload_bytes, F::more_vi(in));
+  return boost::outcome_v2::success();
+}
+
+inline uint64_t fetch_flags(const object_header& o, const fetch_cursor& cursor, bool has_properties) {
+  uint64_t flags = 0;
+  if (cursor.first || o.group != cursor.prior.group) flags |= f_group | f_object;
+  else if (o.id != cursor.prior.object + 1) flags |= f_object;
+  if (o.datagram) flags |= f_datagram;
+  else if (o.subgroup != 0) flags |= cursor.subgroup == o.subgroup ? 1 : f_subgroup;
+  if (cursor.priority != o.priority) flags |= f_priority;
+  if (has_properties) flags |= f_properties;
+  return flags;
+}
+
+template <class F>
+void put_fetched_rest(byte_writer& out, uint64_t flags, const object_header& o, std::span<const uint8_t> properties) {
+  if (flags & f_priority) out.u8(o.priority);
+  if (flags & f_properties) {
+    F::put(out, properties.size());
+    out.raw(properties);
+  }
+  F::put(out, o.payload_bytes);
+}
+
+inline void advance(fetch_cursor& cursor, const fetch_range_end& end) {
+  cursor.first = false;
+  cursor.prior = end.last;
+}
+inline void advance(fetch_cursor& cursor, const object_header& o) {
+  cursor.first = false;
+  cursor.prior = {o.group, o.id};
+  if (!o.datagram) cursor.subgroup = o.subgroup;
+  cursor.priority = o.priority;
+}
+
+template <class F>
+std::vector<uint8_t> put_fetch_header(const fetch_header& h) {
+  byte_writer out(10);
+  F::put(out, uni_fetch);
+  F::put(out, h.id);
+  return out.take();
+}
+
 template <class F>
 decoded<datagram_header> datagram_of(byte_reader& in, uint64_t type) {
   if (type > 0x2f || (type & 0x10) || ((type & d_status) && (type & d_end))) return violation("unknown datagram type " + std::to_string(type));
