@@ -32,6 +32,7 @@ base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_syst
   std::shared_ptr<endpoint_core> core(new endpoint_core(sys, on.make_loop(sys), std::move(implementation)));
   core->protocols_ = config.alpns;
   std::erase(core->protocols_, quic::webtransport_alpn);
+  if (core->protocols_.empty()) core->protocols_ = moq_protocols(); // it only dials, and nobody chose
   core->origin_id_ = new_origin_id();
   if (relays) {
     if (relays->access) core->door_ = std::make_unique<relay_door>(std::move(*relays->access), on.wall, relays->observer);

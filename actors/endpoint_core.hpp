@@ -45,7 +45,7 @@ public:
   /// From now on tokens of these keys count, and of no others.
   void use_token_keys(access::token_keys keys);
   const std::string& implementation() const { return implementation_; }
-  /// The versions of MoQ that are served, and those that a relay offers where it dials; the best first.
+  /// The versions of MoQ that are served, and those that are offered where it dials; the best first.
   const std::vector<std::string>& protocols() const { return protocols_; }
   /// This node in announcements of moq-lite, drawn at its start.
   uint64_t origin_id() const { return origin_id_; }

@@ -13,6 +13,8 @@ constexpr auto tick = 1ms;
 /// Sessions that are dialled in one tick: a relay that validates addresses under load must get through with them.
 constexpr size_t dials_per_tick = 8;
 constexpr size_t handshakes_max = 64;
+/// Before a track is asked for again that the relay did not know: moq-lite has no answer to an announcement by which a publisher learns that it was heard.
+constexpr auto ask_again = 100ms;
 
 moq::full_track_name track_of(size_t publisher) {
   return {{{"ec-bench", std::to_string(publisher)}}, "load"};
@@ -75,6 +77,7 @@ private:
     moq::load_meter meter;
     std::unique_ptr<moq_link> link;
     bool asked = false;
+    base::mono_time ask_at{};
   };
 
   void dial(std::unique_ptr<moq_link>& link, moq::upper_layer& upper, moq::track_store* store) {
@@ -83,7 +86,7 @@ private:
       (*at)->session().on_transport_closed(why.code, why.text, loop().now());
     });
     core_->watch(*link);
-    const auto dialled = link->dial(core_->quic(), plan_.address, plan_.peer, plan_.verification);
+    const auto dialled = link->dial(core_->quic(), plan_.address, plan_.peer, plan_.verification, core_->protocols());
     if (!dialled) link->session().on_transport_closed(0, dialled.error().message(), loop().now());
   }
 
@@ -148,10 +151,14 @@ private:
     size_t waiting = 0, flowing = 0;
     for (auto& s : subscribers_) {
       if (s->meter.figures().sessions_lost > 0) return finish("a subscriber's session closed before it was served");
-      if (s->meter.figures().refused > 0) return finish("a subscription was refused");
+      if (const auto no = s->meter.take_refusal()) {
+        if (no->code != moq::request_code::does_not_exist) return finish("a subscription was refused: " + no->reason);
+        s->asked = false;
+        s->ask_at = now + ask_again;
+      }
       if (!s->meter.established()) ++waiting;
       if (s->meter.flowing()) ++flowing;
-      if (!s->meter.established() || std::exchange(s->asked, true)) continue;
+      if (!s->meter.established() || s->ask_at > now || std::exchange(s->asked, true)) continue;
       moq::subscribe_options o;
       s->link->session().subscribe(track_of(static_cast<size_t>(&s - subscribers_.data()) % publishers_.size()), o);
     }

@@ -34,9 +34,7 @@ struct load_report {
 /// A step of the run, for whoever reads counters of the relay beside.
 enum class load_step { begin, end };
 
-
-
-/// Publishes and subscribes through one relay, all in sessions of its own from one endpoint.
+/// Publishes and subscribes through one relay, all in sessions of its own from one endpoint, in the versions of MoQ that the endpoint offers.
 using load_generator_actor = caf::typed_actor<
   // Runs the plan; the answer comes at its end. Once.
   caf::replies_to<start_atom>::with<load_report>,

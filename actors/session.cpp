@@ -26,7 +26,7 @@ public:
 
   behavior_type make_behavior() override {
     core_->watch(*link_);
-    const auto dialled = link_->dial(core_->quic(), dial_.address, dial_.peer, dial_.verification);
+    const auto dialled = link_->dial(core_->quic(), dial_.address, dial_.peer, dial_.verification, core_->protocols());
     if (dialled) {
       if (dial_.keep_alive) link_->connection()->set_keep_alive(*dial_.keep_alive);
     } else {

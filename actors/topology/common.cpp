@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "actors/moq_link.hpp"
 #include "base/file.hpp"
 #include "base/limits.hpp"
 #include "identity/stream_id.hpp"
@@ -97,6 +98,20 @@ base::result<manifest::trust_set> named_trust(const std::vector<std::string>& ke
   if (out.size() == 0)
     return fail(base::errc::config, "no key in it counts for this stream: expected an entry whose \"streams\" is or begins " + stream_id, "--trust-file " + file.string());
   return out;
+}
+
+base::result<std::vector<std::string>> chosen_versions(const std::vector<std::string>& names) {
+  using base::errc, base::fail;
+  const auto& all = moq_protocols();
+  for (const auto& name : names) {
+    if (std::ranges::find(all, name) == all.end()) {
+      std::string spoken;
+      for (const auto& one : all) spoken += (spoken.empty() ? "" : ", ") + one;
+      return fail(errc::config, "'" + name + "' is no version that is spoken: " + spoken, "--moq-version");
+    }
+    if (std::ranges::count(names, name) > 1) return fail(errc::config, "'" + name + "' is given twice", "--moq-version");
+  }
+  return names.empty() ? all : names;
 }
 
 moq::track_namespace namespace_of(const std::string& stream_id) {

@@ -51,6 +51,9 @@ base::result<std::vector<session_peer>> dialled_relays(const std::vector<std::st
 base::result<manifest::trust_set> named_trust(const std::vector<std::string>& keys, const std::string& setting, const std::filesystem::path& file,
                                               const std::string& stream_id);
 
+/// The versions of MoQ that an operator chose, the best first; all if none. Errors (config) name --moq-version: one that is not spoken, or twice.
+[[nodiscard]] base::result<std::vector<std::string>> chosen_versions(const std::vector<std::string>& names);
+
 /// The track namespace of a stream: the path elements of its id, which must be valid.
 moq::track_namespace namespace_of(const std::string& stream_id);
 

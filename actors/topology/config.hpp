@@ -40,6 +40,7 @@ struct publish_config {
   std::filesystem::path endpoint_addr_out;      ///< the full address is written here
   std::vector<std::string> relay;               ///< relays that are dialled, and offered what this node publishes
   std::vector<std::string> connect_to;          ///< where relays are reached, if not at their names: "host:port" of the only one, or "name:port=host:port"
+  std::vector<std::string> moq_version;         ///< versions of MoQ that are served, and offered where it dials, the best first; empty: all
   bool tls_insecure = false;                    ///< of relays without a pin: any certificate
   std::filesystem::path tls_ca;                 ///< of relays without a pin; empty: the system's certificate authorities
   std::string token;                            ///< that relays are shown
@@ -98,6 +99,7 @@ struct relay_node_config {
 struct subscribe_config {
   std::vector<std::string> remote;              ///< sources of objects, best first
   std::vector<std::string> remote_manifests;    ///< sources of manifests; empty: the remotes
+  std::vector<std::string> moq_version;         ///< versions of MoQ that are offered to them, the best first; empty: all
   bool discover = false;                        ///< sources are also those that directories list
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::vector<std::string> gossip;              ///< peers whose announcements are taken

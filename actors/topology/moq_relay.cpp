@@ -1,7 +1,4 @@
-#include <algorithm>
-
 #include "actors/endpoint_reporter.hpp"
-#include "actors/moq_link.hpp"
 #include "actors/relay_uplink.hpp"
 #include "actors/token_key_keeper.hpp"
 #include "actors/topology/access.hpp"
@@ -43,11 +40,7 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   if (config.cache_mb < 1 || config.cache_mb > 1u << 20) return fail(errc::config, "expected 1 to 1048576", "--cache-mb");
   if (config.cache_age.count() < 1 || config.cache_age > std::chrono::hours(24)) return fail(errc::config, "expected 1 to 86400", "--cache-age");
   if (config.publisher_linger > std::chrono::minutes(10)) return fail(errc::config, "expected 0 to 600000", "--publisher-linger-ms");
-  for (const auto& name : config.moq_version) {
-    if (std::ranges::find(moq_protocols(), name) == moq_protocols().end())
-      return fail(errc::config, "'" + name + "' is no version that is spoken: moqt-18, moq-lite-05, moq-lite-04, moq-lite-03", "--moq-version");
-    if (std::ranges::count(config.moq_version, name) > 1) return fail(errc::config, "'" + name + "' is given twice", "--moq-version");
-  }
+  EC_TRY(const auto versions, chosen_versions(config.moq_version));
   if (config.status_every > std::chrono::hours(24)) return fail(errc::config, "expected 0 to 86400", "--status-seconds");
   moq::relay_config relaying;
   EC_TRY(relaying.gate, gate_of(config, on));
@@ -56,7 +49,7 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   relaying.publisher_linger = config.publisher_linger;
   EC_TRY(auto endpoint, start_endpoint(sys,
     {.listen = config.listen, .state = state_dir(config.state_dir), .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger,
-      .relays = relay_choice{relaying, observer, rules}, .protocols = config.moq_version}, on));
+      .relays = relay_choice{relaying, observer, rules}, .protocols = versions}, on));
   running_topology out;
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));

@@ -54,6 +54,7 @@ struct publish_plan {
   std::vector<manifest::key_statement> statements; ///< about keys, genuine
   std::vector<session_peer> second_sources;
   std::vector<session_peer> relays;
+  std::vector<std::string> versions; ///< of MoQ, the best first
   found_use found = found_use::ignore;
   manifest::trust_set counts; ///< whose count of chunks is taken
   tuner::source_kind source = tuner::source_kind::file;
@@ -108,7 +109,7 @@ base::result<discovery::announcement> announcement_of(const publish_plan& plan, 
   a.ttl_ms = static_cast<uint64_t>(config.announce_ttl.count());
   auto addresses = config.announce_address;
   if (addresses.empty()) addresses.push_back(where.authority());
-  for (const auto& address : addresses) a.transports.emplace_back(discovery::direct_transport{address, moq_protocol, where.pin.value_or(quic::spki_digest{})});
+  for (const auto& address : addresses) a.transports.emplace_back(discovery::direct_transport{address, plan.versions.front(), where.pin.value_or(quic::spki_digest{})});
   for (const auto& relay : plan.relays) {
     if (auto way = by_relay(relay, config, names.id().text())) a.transports.emplace_back(*std::move(way));
     else base::log::warn("publisher", "relay-not-announced", {{"relay", relay.address.authority()}, {"reason", "any certificate is taken for it here: give its #spki="}});
@@ -152,6 +153,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   std::vector<quic::endpoint_address*> dialled;
   for (auto& relay : plan.relays) dialled.push_back(&relay.address);
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--relay"));
+  EC_TRY(plan.versions, chosen_versions(config.moq_version));
   if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())
@@ -406,7 +408,8 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
   if (plan.signer)
     if (const auto why = on.disk->make_folders(state.string()); why < 0)
       return fail(errc::config, state.string() + ": " + std::generic_category().message(-why), "--state-dir");
-  EC_TRY(auto endpoint, start_endpoint(sys, {config.listen, state, config.tls_cert, config.tls_key, config.linger}, on));
+  EC_TRY(auto endpoint, start_endpoint(sys,
+    {.listen = config.listen, .state = state, .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger, .protocols = plan.versions}, on));
   tell_naming(plan, observer);
   running_topology out;
   out.stream_id = plan.stream_id;

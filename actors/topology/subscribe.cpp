@@ -39,6 +39,7 @@ struct subscribe_plan {
   manifest::trust_set trust;
   std::filesystem::path state_file; ///< empty: manifests are not asked for
   std::vector<peer_plan> peers;
+  std::vector<std::string> versions; ///< of MoQ, the best first
   std::optional<hls::writer_config> hls;
   discovery::policy policy = discovery::policy::direct_first; ///< by which discovered sources are dialled
 };
@@ -130,6 +131,7 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
     EC_TRY(auto* peer, peer_of(plan, remote, "--remote-manifests"));
     peer->wanted.manifests = true;
   }
+  EC_TRY(plan.versions, chosen_versions(config.moq_version));
   std::vector<quic::endpoint_address*> dialled;
   for (auto& peer : plan.peers) dialled.push_back(&peer.address);
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--remote"));
@@ -194,6 +196,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   quic_endpoint_config endpoint_config;
   endpoint_config.implementation = "ec-node/" EC_VERSION;
   endpoint_config.linger = std::chrono::milliseconds{0};
+  endpoint_config.quic.alpns = plan.versions;
   EC_TRY(auto endpoint, start_quic_endpoint(sys, std::move(endpoint_config), on));
   std::optional<discovery_actor> discovery;
   if (config.discover) {

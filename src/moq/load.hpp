@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -67,6 +69,8 @@ public:
   bool established() const { return up_; }
   bool subscribed() const { return subscribed_; }
   bool flowing() const { return objects_seen_ > 0; }
+  /// Why the subscription was refused, once: it may be asked for again.
+  std::optional<request_error> take_refusal() { return std::exchange(refusal_, std::nullopt); }
   /// Objects count from now on, groups that begin from now on.
   void begin();
   /// Groups that are not whole by now are lost.
@@ -75,7 +79,10 @@ public:
 
   void on_setup(const peer_setup&) override { up_ = true; }
   void on_subscribe_ok(request_id, const subscribe_ok&) override { subscribed_ = true; }
-  void on_request_error(request_id, const request_error&) override { ++figures_.refused; }
+  void on_request_error(request_id, const request_error& why) override {
+    ++figures_.refused;
+    refusal_ = why;
+  }
   void on_object(request_id, const object& o) override;
   void on_closed(uint64_t, std::string_view) override;
 
@@ -90,6 +97,7 @@ private:
   base::mono_duration late_;
   std::function<base::mono_time()> clock_;
   bool up_ = false, subscribed_ = false, measuring_ = false;
+  std::optional<request_error> refusal_;
   uint64_t objects_seen_ = 0;
   uint64_t newest_ = 0;                       ///< group of the newest object that came
   uint64_t count_from_ = 0;                   ///< first group that counts

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "actors/load_generator.hpp"
+#include "actors/moq_link.hpp"
 #include "actors/topology/common.hpp"
 #include "base/clock.hpp"
 #include "base/json.hpp"
@@ -19,6 +20,7 @@ constexpr size_t sessions_max = 20'000;
 
 struct bench_options {
   std::string relay;
+  std::string moq_version = actors::moq_protocol;
   size_t publishers = 1;
   size_t subscribers = 50;
   size_t object_bytes = 4096;
@@ -45,6 +47,7 @@ base::result<void> check(const bench_options& o) {
   EC_TRYV(within("--group-objects", o.group_objects, 1, 100'000));
   EC_TRYV(within("--duration-ms", static_cast<uint64_t>(o.duration.count()), 100, 86'400'000));
   if (!(o.rate >= 0.1 && o.rate <= 10'000)) return fail(errc::config, "expected 0.1 to 10000 objects a second", "--rate");
+  EC_TRYV(actors::chosen_versions({o.moq_version}));
   if (o.relay_pid)
     if (const auto there = usage_of(*o.relay_pid); !there) return fail(actors::about_setting(there.error(), "--relay-pid"));
   return base::ok();
@@ -59,10 +62,10 @@ json::object described(const bench_options& o, const actors::load_report& r, con
   const auto& f = r.figures;
   const double seconds = std::chrono::duration<double>(r.measured).count();
   const double gbit = static_cast<double>(f.payload_bytes) * 8 / 1e9;
-  json::object out{{"publishers", uint64_t{o.publishers}}, {"subscribers", uint64_t{r.subscribers}}, {"object_bytes", uint64_t{o.object_bytes}},
+  json::object out{{"moq_version", o.moq_version}, {"publishers", uint64_t{o.publishers}}, {"subscribers", uint64_t{r.subscribers}}, {"object_bytes", uint64_t{o.object_bytes}},
     {"objects_per_second", o.rate}, {"group_objects", o.group_objects}, {"seconds", seconds}, {"delivered_gbit_per_second", gbit / seconds},
     {"objects_delivered", f.objects}, {"groups_whole", f.groups_whole}, {"groups_late", f.groups_late}, {"groups_lost", f.groups_lost},
-    {"sessions_lost", f.sessions_lost}, {"delay_p50_us", uint64_t{f.delay_us(0.5)}}, {"delay_p99_us", uint64_t{f.delay_us(0.99)}},
+    {"sessions_lost", f.sessions_lost}, {"subscriptions_refused", f.refused}, {"delay_p50_us", uint64_t{f.delay_us(0.5)}}, {"delay_p99_us", uint64_t{f.delay_us(0.99)}},
     {"delay_max_us", uint64_t{f.delay_us(1)}}};
   if (cost) {
     const double cpu = std::chrono::duration<double>(cost->end.cpu - cost->begin.cpu).count();
@@ -77,8 +80,8 @@ void print_figures(const bench_options& o, const actors::load_report& r, const s
   const auto& f = r.figures;
   const double seconds = std::chrono::duration<double>(r.measured).count();
   const double gbit = static_cast<double>(f.payload_bytes) * 8 / 1e9;
-  std::printf("subscribers   %zu of %zu publishers, %.1f objects/s of %zu bytes, groups of %llu\n", r.subscribers, o.publishers, o.rate, o.object_bytes,
-    static_cast<unsigned long long>(o.group_objects));
+  std::printf("subscribers   %zu of %zu publishers, %.1f objects/s of %zu bytes, groups of %llu, %s\n", r.subscribers, o.publishers, o.rate, o.object_bytes,
+    static_cast<unsigned long long>(o.group_objects), o.moq_version.c_str());
   std::printf("delivered     %.3f Gbit/s, %llu objects in %.1f s\n", gbit / seconds, static_cast<unsigned long long>(f.objects), seconds);
   std::printf("groups        %llu whole (%llu of them late), %llu lost; %llu sessions lost\n", static_cast<unsigned long long>(f.groups_whole),
     static_cast<unsigned long long>(f.groups_late), static_cast<unsigned long long>(f.groups_lost), static_cast<unsigned long long>(f.sessions_lost));
@@ -96,9 +99,11 @@ int cmd_bench(const std::vector<std::string>& args) {
     "Loads a MoQ relay: publishes test tracks through it, subscribes to them, and measures what arrives. With --relay-pid it reads that process's CPU and "
     "memory from /proc. Delays are those of one machine's clock: both ends run here.",
     {"ec-node bench --relay moqt://127.0.0.1:4443 --tls-disable-verify --subscribers 200",
+      "ec-node bench --relay https://127.0.0.1:4443 --tls-disable-verify --moq-version moq-lite-05",
       "ec-node bench --relay moqt://127.0.0.1:4443#spki=... --subscribers 50 --object-bytes 83000 --rate 30 --relay-pid 1234 --json"}};
   static const std::vector<setting<bench_options>> settings = {
     make_setting("relay", "URL", "moqt://host:port[/path][#spki=...]", &bench_options::relay),
+    make_setting("moq-version", "NAME", "version of MoQ that is spoken: moqt-18, moqt-16, moq-lite-05, moq-lite-04 or moq-lite-03 (moqt-18)", &bench_options::moq_version),
     make_setting("publishers", "N", "tracks, each in a session of its own (1)", &bench_options::publishers),
     make_setting("subscribers", "N", "sessions that each take one track (50)", &bench_options::subscribers),
     make_setting("object-bytes", "N", "payload of an object (4096)", &bench_options::object_bytes),
@@ -135,6 +140,7 @@ int cmd_bench(const std::vector<std::string>& args) {
   plan.peer = found.value().front();
 
   actors::quic_endpoint_config endpoint_config;
+  endpoint_config.quic.alpns = {options.moq_version};
   endpoint_config.quic.connections_max = sessions_max * 2;
   endpoint_config.quic.connections_per_address_max = sessions_max * 2;
   std::optional<relay_cost> cost;

@@ -32,6 +32,7 @@ const std::vector<setting<actors::publish_config>>& publish_settings() {
     make_setting("tls-key", "FILE", "private key of --tls-cert, PEM", &c::tls_key),
     make_setting("endpoint-addr-out", "FILE", "write the full address of this endpoint here", &c::endpoint_addr_out),
     make_setting("relay", "ADDR", "relay that is dialled and given what is published here, as from behind a home router: moqt://host:port#spki=... or host:port; https://... by WebTransport; several may be given", &c::relay),
+    make_setting("moq-version", "NAME", "version of MoQ that is spoken, with relays too: moqt-18, moq-lite-05, moq-lite-04, moq-lite-03 or moqt-16; several may be given, the best first (all of them)", &c::moq_version),
     make_setting("connect-to", "ADDR", "host:port at which the relay is reached, while its certificate is checked for the name in --relay; of several relays name:port=host:port; several may be given", &c::connect_to),
     make_setting("tls-insecure", "", "accept any certificate of relays without #spki= (false)", &c::tls_insecure),
     make_setting("tls-ca", "FILE", "certificate authorities to accept of relays, PEM (default: the system's)", &c::tls_ca),
@@ -58,6 +59,7 @@ const std::vector<setting<actors::subscribe_config>>& subscribe_settings() {
   static const std::vector<setting<c>> all = {
     make_setting("remote", "ADDR", "source of objects: moqt://host:port#spki=... or host:port; https://... by WebTransport; several may be given", &c::remote),
     make_setting("remote-manifests", "ADDR", "source of manifests (default: the remotes); several may be given", &c::remote_manifests),
+    make_setting("moq-version", "NAME", "version of MoQ that is offered to peers: moqt-18, moq-lite-05, moq-lite-04, moq-lite-03 or moqt-16; several may be given, the best first (all of them)", &c::moq_version),
     make_setting("discover", "", "take sources from directories, gossip, the DHT or the local network; no --remote is needed (false)", &c::discover),
     make_setting("directory", "URL", "stream directory to ask; several may be given", &c::directory),
     make_setting("gossip", "ADDR", "peer whose announcements are taken: moqt://host:port#spki=...; several may be given", &c::gossip),

@@ -146,6 +146,8 @@ def publish(t, good_key):
     bad([*signing, "--trust-signer", "ed25519:" + "00" * 32], USAGE, "--trust-signer", "--second-source")
     bad([*signing, "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "--second-source")
     bad([*second, "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "/nowhere.json")
+    bad(["--moq-version", "moqt-17"], USAGE, "--moq-version", "moqt-18, moq-lite-05")
+    bad(["--moq-version", "moqt-18", "--moq-version", "moqt-18"], USAGE, "--moq-version", "twice")
     for option in (["--connect-to", "192.0.2.7:1"], ["--tls-ca", good_key], ["--tls-insecure"]):
         bad(option, USAGE, option[0], "--relay")
     for address in ("nowhere", "192.0.2.7:0", "moqt://192.0.2.7:1#spki=12"):
@@ -241,6 +243,8 @@ def subscribe(t):
     bad(["--stop-after", "x"], USAGE, "--stop-after")
     bad(["--patience-ms", "x"], USAGE, "--patience-ms")
     bad(["--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
+    bad(["--moq-version", "moq-lite-06"], USAGE, "--moq-version", "moqt-18, moq-lite-05")
+    bad(["--moq-version", "moqt-16", "--moq-version", "moqt-16"], USAGE, "--moq-version", "twice")
     bad(["--tls-insecure=x"], USAGE, "--tls-insecure")
     bad_input_keys.shown(t, bad, "--remote")
     bad(["--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
@@ -373,6 +377,9 @@ def bench(t):
             t.row("bench", relay + ["--" + option, value], USAGE, "--" + option)
     for option in ("warm-up-ms", "late-ms"):
         t.row("bench", relay + ["--" + option, "-1"], USAGE, "--" + option)
+    t.row("bench", relay + ["--moq-version", ""], USAGE, "--moq-version")
+    for value in ("moqt-17", "moq-lite-06"):
+        t.row("bench", relay + ["--moq-version", value], USAGE, "--moq-version", "moqt-18, moq-lite-05")
     t.row("bench", relay + ["--relay-pid", "4194305"], USAGE, "--relay-pid", "4194305")
     for option in ("tls-disable-verify", "json"):
         t.row("bench", relay + [f"--{option}=x"], USAGE, "--" + option)

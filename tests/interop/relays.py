@@ -13,7 +13,10 @@ def free_port():
 
 
 def certificate(folder):
-    """A self-signed one: the paths of certificate and key."""
+    """A self-signed one: the paths of certificate and key, which have a folder of their own. moq-relay watches it, and loads them again, and logs
+    that, whenever a file there changes: with its log beside them it does nothing else."""
+    folder = os.path.join(folder, "tls")
+    os.makedirs(folder, exist_ok=True)
     cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
                     "-days", "10", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
@@ -33,6 +36,11 @@ class Relay:
     @classmethod
     def moq_relay_ietf(cls, program, folder, cert, key, prepare=None):
         return cls("moq-relay-ietf", folder, lambda port: [program, "--bind", f"127.0.0.1:{port}", "--tls-cert", cert, "--tls-key", key], prepare)
+
+    @classmethod
+    def moq_relay(cls, program, folder, cert, key, prepare=None):
+        return cls("moq-relay", folder, lambda port: [program, "--listen", f"127.0.0.1:{port}", "--listen-tls-cert", cert, "--listen-tls-key", key,
+                                                      "--auth-public", "**", "--log-level", "warn"], prepare)
 
     def __enter__(self):
         self.log = open(os.path.join(self.folder, self.name + ".log"), "ab")

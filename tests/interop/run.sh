@@ -16,15 +16,15 @@ if ! command -v cargo >/dev/null; then
   exit 0
 fi
 
-# crate and version; their lock files are theirs
-peers=("moq-test-client 0.2.0" "moq-relay-ietf 0.8.0")
+# crate, version, and whether its own lock file builds
+peers=("moq-test-client 0.2.0 --locked" "moq-relay-ietf 0.8.0 --locked" "moq-relay 0.17.10")
 for peer in "${peers[@]}"; do
-  read -r crate version <<<"$peer"
+  read -r crate version locked <<<"$peer"
   mark="$cache/$crate-$version"
   [ -e "$mark" ] && [ -x "$cache/bin/$crate" ] && continue
   echo "interop: compiling $crate $version into $cache"
   mkdir -p "$cache"
-  cargo install --quiet --locked --root "$cache" "$crate@$version"
+  cargo install --quiet ${locked:+"$locked"} --root "$cache" "$crate@$version"
   touch "$mark"
 done
 

@@ -101,6 +101,15 @@ TEST_CASE("delays are those that a share of the objects did not exceed") {
   CHECK(f.delay_us(0) == 1);
 }
 
+TEST_CASE("why a subscription was refused is told once") {
+  subscriber s;
+  CHECK_FALSE(s.meter.take_refusal().has_value());
+  s.meter.on_request_error(1, {.code = moq::request_code::does_not_exist, .retry_after_ms = {}, .reason = "no such track", .to = {}});
+  CHECK(s.meter.take_refusal()->code == moq::request_code::does_not_exist);
+  CHECK_FALSE(s.meter.take_refusal().has_value());
+  CHECK(s.meter.figures().refused == 1);
+}
+
 TEST_CASE("sessions that close and subscriptions that are refused are counted, and figures add up") {
   subscriber a, b;
   a.meter.on_closed(1, "");
