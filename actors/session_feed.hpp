@@ -44,7 +44,10 @@ protected:
 
   static subscribe_ids ask(moq::session& session, const subscribe_request& r) {
     subscribe_ids ids;
-    ids.subscription = session.subscribe(r.track, r.options);
+    auto options = r.options;
+    // Draft 16 lets a fetch join no other subscription; the two meet without a gap in every draft.
+    if (r.joining && options.filter.type == moq::subscription_filter::kind::none) options.filter.type = moq::subscription_filter::kind::largest_object;
+    ids.subscription = session.subscribe(r.track, options);
     if (r.joining) ids.joining = session.joining_fetch_relative(ids.subscription, *r.joining, {});
     return ids;
   }

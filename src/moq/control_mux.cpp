@@ -21,6 +21,10 @@ void merge(parameters& into, const parameters& p) {
   if (p.new_group_request) into.new_group_request = p.new_group_request;
 }
 
+bool from_largest(const std::optional<subscription_filter>& f) {
+  return f && f->type == subscription_filter::kind::largest_object;
+}
+
 } // namespace
 
 control_mux::control_mux(lower_layer& below, session_role role, size_t requests_max) :
@@ -146,6 +150,19 @@ void control_mux::put_control(const message& m) {
   if (std::holds_alternative<moq::goaway>(m)) put({.is = type::goaway, .id = 0, .body = m, .number = 0});
 }
 
+/// What this draft has no way to ask. A peer closes the session for a fetch that joins what it must not [MOQT 16 9.16.2].
+std::optional<request_error> control_mux::cannot_fetch(const moq::fetch& m) const {
+  const auto no = [](uint64_t code, std::string reason) { return request_error{.code = code, .retry_after_ms = {}, .reason = std::move(reason), .to = {}}; };
+  for (const uint64_t id : {m.start.group, m.start.object, m.end.group, m.end.object, m.joining_start})
+    if (id > quic_integers::max) return no(request_code::invalid_range, "moqt-16 has no groups and objects over 2^62 - 1");
+  if (m.type == moq::fetch::kind::standalone) return std::nullopt;
+  const auto at = by_inner_.find(m.joining_id);
+  if (at == by_inner_.end()) return std::nullopt;
+  const auto& joined = requests_.at(at->second);
+  if (joined.kind != request_kind::subscribe || joined.joinable) return std::nullopt;
+  return no(request_code::invalid_joining_request_id, "moqt-16 joins only a subscription whose filter is the largest object");
+}
+
 /// The first message of a request of ours: it gets the next id.
 void control_mux::begin(uint64_t stream, const message& m) {
   request r;
@@ -154,6 +171,7 @@ void control_mux::begin(uint64_t stream, const message& m) {
   c.body = m;
   if (const auto* v = std::get_if<moq::subscribe>(&m)) {
     r.inner = v->id, r.kind = request_kind::subscribe, c.is = type::subscribe;
+    r.joinable = from_largest(v->params.filter);
   } else if (const auto* v = std::get_if<moq::publish>(&m)) {
     r.inner = v->id, r.kind = request_kind::publish, c.is = type::publish;
   } else if (const auto* v = std::get_if<moq::track_status>(&m)) {
@@ -162,6 +180,13 @@ void control_mux::begin(uint64_t stream, const message& m) {
     r.inner = v->id, r.kind = request_kind::publish_namespace, c.is = type::publish_namespace;
   } else if (auto* v = std::get_if<moq::fetch>(&c.body)) {
     r.inner = v->id, r.kind = request_kind::fetch, c.is = type::fetch;
+    if (auto no = cannot_fetch(*v)) {
+      // It never leaves: there is nothing of it that could be cancelled there.
+      r.peer_done = true;
+      by_inner_[r.inner] = stream;
+      requests_[stream] = std::move(r);
+      return arrive(arrival::kind::message, stream, *std::move(no));
+    }
     // One that is over by now has no id there either: refused for that.
     const auto joined = by_inner_.find(v->joining_id);
     v->joining_id = joined == by_inner_.end() ? quic_integers::max : requests_.at(joined->second).wire;
@@ -279,6 +304,7 @@ void control_mux::say_update(uint64_t stream, request& r, const parameters& p) {
   if (p.prefix) { // a prefix does not move in this draft
     return arrive(arrival::kind::message, stream, request_error{.code = request_code::not_supported, .retry_after_ms = {}, .reason = "prefixes do not move in moqt-16", .to = {}});
   }
+  if (p.filter) r.joinable = from_largest(p.filter);
   // On the control stream it must not overtake the request, which may have a stream of its own.
   if (next_wire_ < peer_max_ && (!has_stream(r.kind) || r.answered)) return send_update(stream, r, p, 1);
   if (!r.unsent) r.unsent.emplace();

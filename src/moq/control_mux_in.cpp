@@ -107,6 +107,14 @@ std::vector<std::pair<uint64_t, size_t>> control_mux::parts() const {
   return out;
 }
 
+size_t control_mux::held_bytes() const {
+  constexpr size_t charge = 64; // beside its bytes: streams are bounded in number below
+  size_t sum = (heads_.size() + passed_.size()) * charge;
+  for (const auto& [stream, head] : heads_) sum += head.size();
+  const auto control = control_ ? bidis_.find(*control_) : bidis_.end();
+  return control == bidis_.end() ? sum : sum + control->second.in.size();
+}
+
 void control_mux::stop_part(uint64_t stream) {
   const auto it = bidis_.find(stream);
   if (it == bidis_.end() || it->second.what == bidi::kind::control) return;

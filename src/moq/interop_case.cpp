@@ -244,11 +244,12 @@ private:
 struct entry {
   std::string_view id;
   std::unique_ptr<interop_case> (*make)(interop_stage&);
+  bool rendezvous = false; ///< RENDEZVOUS_TIMEOUT is what it is about, or what it hangs on
 };
 
 template <class Case>
-constexpr entry row(std::string_view id) {
-  return {id, [](interop_stage& s) -> std::unique_ptr<interop_case> { return std::make_unique<Case>(s); }};
+constexpr entry row(std::string_view id, bool rendezvous = false) {
+  return {id, [](interop_stage& s) -> std::unique_ptr<interop_case> { return std::make_unique<Case>(s); }, rendezvous};
 }
 
 constexpr entry cases[] = {
@@ -259,8 +260,8 @@ constexpr entry cases[] = {
   row<announce_subscribe>("announce-subscribe"),
   row<subscribe_before_announce>("subscribe-before-announce"),
   row<publish_track_only>("publish-track-only"),
-  row<publish_track_subscribe>("publish-track-subscribe"),
-  row<rendezvous_timeout>("rendezvous-timeout"),
+  row<publish_track_subscribe>("publish-track-subscribe", true),
+  row<rendezvous_timeout>("rendezvous-timeout", true),
 };
 
 } // namespace
@@ -307,6 +308,11 @@ const std::vector<std::string_view>& interop_case::ids() {
     return out;
   }();
   return all;
+}
+
+bool interop_case::needs_rendezvous(std::string_view id) {
+  const auto it = std::ranges::find(cases, id, &entry::id);
+  return it != std::end(cases) && it->rendezvous;
 }
 
 std::unique_ptr<interop_case> interop_case::make(std::string_view id, interop_stage& stage) {

@@ -30,6 +30,8 @@ class interop_case {
 public:
   /// Ids as the runner spells them, in its order.
   static const std::vector<std::string_view>& ids();
+  /// True of a case in which the relay must wait for a publisher because the subscriber says so: drafts before 18 have no RENDEZVOUS_TIMEOUT.
+  static bool needs_rendezvous(std::string_view id);
   /// Null if there is no case of this name.
   static std::unique_ptr<interop_case> make(std::string_view id, interop_stage& stage);
 

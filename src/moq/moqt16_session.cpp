@@ -63,6 +63,7 @@ std::optional<mono_time> moqt16_session::deadline() const {
 session_memory moqt16_session::memory() const {
   auto out = impl::memory();
   out.requests += mux_.table_bytes();
+  out.streams += mux_.held_bytes();
   return out;
 }
 

@@ -259,7 +259,9 @@ void session::impl::answer(request_id id, const message& m) {
 /// REQUEST_OK to an update. False: it is none.
 bool session::impl::answer_update(request_id id, own_request& r, const message& m) {
   const auto* ok = std::get_if<request_ok>(&m);
-  if (!ok || !r.answered) return false;
+  // Where REQUEST_OK is the request's own answer it comes first; a subscription or fetch that waits has another, and may be updated meanwhile.
+  const bool has_other = r.kind == request_kind::subscribe || r.kind == request_kind::fetch;
+  if (!ok || (!r.answered && !(has_other && r.updates_open > 0))) return false;
   if (r.updates_open == 0) {
     fail(session_code::protocol_violation, "a second answer to a request");
     return true;

@@ -54,12 +54,17 @@ void print_point(size_t n, std::string_view id, const moq::interop_outcome& how,
   std::fflush(stdout);
 }
 
-/// Plays the cases one after the other; the number of those that failed.
-base::result<size_t> play(const actors::interop_dial& dial, const std::vector<std::string_view>& ids) {
+/// Plays the cases one after the other, but for those that the draft cannot say; the number of those that failed.
+base::result<size_t> play(const actors::interop_dial& dial, const std::string& draft, const std::vector<std::string_view>& ids) {
   size_t failed = 0;
   EC_TRYV(as_client({}, [&](caf::scoped_actor& self, const actors::running_endpoint& endpoint) {
     auto& sys = self->system();
     for (size_t i = 0; i < ids.size(); ++i) {
+      if (draft != "draft-18" && moq::interop_case::needs_rendezvous(ids[i])) {
+        std::printf("ok %zu - %.*s # SKIP %s has no RENDEZVOUS_TIMEOUT\n", i + 1, static_cast<int>(ids[i].size()), ids[i].data(), draft.c_str());
+        std::fflush(stdout);
+        continue;
+      }
       const auto begun = base::mono_now();
       moq::interop_outcome how;
       self->request(actors::spawn_interop_client(sys, endpoint, dial, std::string(ids[i])), caf::infinite, actors::start_atom::value)
@@ -121,7 +126,7 @@ int cmd_interop_client(const std::vector<std::string>& args) {
     return exit_not_verified;
   }
   dial.peer = found.value().front();
-  const auto failed = play(dial, ids);
+  const auto failed = play(dial, options.draft, ids);
   if (!failed) {
     std::printf("Bail out! %s\n", printable(failed.error().message()).c_str());
     return exit_failed;

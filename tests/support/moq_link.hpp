@@ -30,6 +30,7 @@ struct moq_recorder : moq::upper_layer {
   std::optional<uint64_t> refuse_setup;
   bool unsubscribe_at_first_object = false;
   std::optional<moq::request_id> last_peer_request;
+  std::string last_reason; ///< of REQUEST_ERROR
 
   static std::string n(uint64_t v) { return std::to_string(v); }
   void add(std::string line) { log.push_back(std::move(line)); }
@@ -71,7 +72,10 @@ struct moq_recorder : moq::upper_layer {
     const auto l = m.params.largest;
     add("subscribed " + n(id) + (l ? " largest=" + n(l->group) + "/" + n(l->object) : ""));
   }
-  void on_request_error(moq::request_id id, const moq::request_error& e) override { add("error " + n(id) + " " + n(e.code)); }
+  void on_request_error(moq::request_id id, const moq::request_error& e) override {
+    last_reason = e.reason;
+    add("error " + n(id) + " " + n(e.code));
+  }
   void on_request_ok(moq::request_id id, const moq::request_ok& m) override {
     add("ok " + n(id));
     oks[id] = m;

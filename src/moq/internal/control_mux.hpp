@@ -63,6 +63,8 @@ public:
   void stop_part(uint64_t stream);
   /// Bytes that the table of requests takes, about.
   size_t table_bytes() const { return (requests_.size() + bidis_.size()) * 256; }
+  /// Bytes held of messages on the control stream, and of streams whose head is not whole.
+  size_t held_bytes() const;
 
   /// The next arrival; the session takes all of them before it returns to below.
   std::optional<arrival> next();
@@ -86,6 +88,7 @@ private:
     uint64_t wire = 0;  ///< its id on the wire
     uint64_t inner = 0; ///< and in the session
     bool answered = false;
+    bool joinable = false;           ///< SUBSCRIBE of ours: from the largest object on
     bool peer_done = false;          ///< the session knows, or will, that the peer ended it
     std::deque<uint64_t> to_answer;  ///< ids of the peer's updates
     std::vector<uint64_t> updates;   ///< ids of ours
@@ -123,6 +126,7 @@ private:
   std::vector<uint8_t> bytes_of(const control_message& m);
   void put_control(const message& m);
   void begin(uint64_t stream, const message& m);
+  std::optional<request_error> cannot_fetch(const moq::fetch& m) const;
   void number(uint64_t stream, request& r, control_message& m);
   void say(uint64_t stream, request& r, const message& m);
   void say_ok(request& r, const request_ok& m);

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "moq/profile.hpp"
 #include "moq/session.hpp"
 #include "tests/support/moq_link.hpp"
 
@@ -390,4 +391,27 @@ TEST_CASE("GOAWAY on a request asks for that one alone, and ends it in time") {
     f.wait(milliseconds(300));
     CHECK(std::ranges::find(f.server_end.resets, std::pair<uint64_t, uint64_t>(0, moq::reset_code::going_away)) == f.server_end.resets.end());
   }
+}
+
+TEST_CASE("an update may be answered before its subscription is: it waits for its track") {
+  fixture f;
+  moq::subscribe_options patient;
+  patient.rendezvous_timeout_ms = 5000;
+  const auto id = f.client->subscribe(track_name("late"), patient);
+  f.pump();
+  f.client->update(id, {.priority = 7});
+  f.client->update(id, {.priority = 8});
+  f.pump();
+  CHECK_FALSE(f.client->closed());
+  CHECK(f.client_says.take() == "ok 0; ok 0");
+  auto& late = *f.server_tracks.add(track_name("late"), {}, f.now).value();
+  f.pump();
+  CHECK(f.client_says.take() == "subscribed 0");
+  f.server_tracks.append(late, test_object(0, 0), f.now).value();
+  f.pump();
+  CHECK(f.client_says.objects[id].size() == 1);
+  // No more answers than updates.
+  f.server_end.queue.clear();
+  f.client->on_stream_data(0, base::bytes::adopt(moq::moqt18().encode_control(moq::request_ok{})), false, f.now);
+  CHECK(f.client_end.closed == moq::session_code::protocol_violation);
 }
