@@ -35,7 +35,7 @@ result<void> endpoint_impl::set_up() {
 
 result<void> endpoint_impl::set_identity(std::shared_ptr<const crypto::certificate_pair> identity) {
   if (!identity) return fail(errc::invalid_argument, "no certificate");
-  auto made = tls_context::server(*identity);
+  auto made = tls_context::server(*identity, config_.client_ca_pem);
   if (!made) return fail(made.error());
   // From the key, not from chance: a server that starts again can tell its old peers that their connections are gone.
   if (!secret_from_key(identity->key_pem(), "ec-node stateless reset", reset_secret_)) return fail(errc::internal, "cannot derive the reset secret");
@@ -187,6 +187,10 @@ void endpoint_impl::bury(connection_impl& c, mono_time now) {
   if (std::exchange(c.half_open, false)) {
     --half_open_;
     ++counters_.handshakes_failed;
+    if (const auto refused = acceptor_ ? c.refused_certificate() : std::nullopt) {
+      ++counters_.certificates_refused;
+      acceptor_->on_certificate_refused(c.peer(), refused->first, refused->second);
+    }
   } else if (!c.server() && !c.peer_spki() && c.reason().what != close_reason::kind::local) {
     ++counters_.handshakes_failed;
   }
@@ -353,7 +357,7 @@ result<connection*> endpoint_impl::connect(const socket_address& peer, const std
   if (verification.how == client_verification::method::ca) {
     auto& cached = ca_tls_[verification.ca_file];
     if (!cached) {
-      auto made = tls_context::client_ca(verification.ca_file);
+      auto made = tls_context::client_ca(verification.ca_file, config_.client_identity.get());
       if (!made) {
         ca_tls_.erase(verification.ca_file);
         return fail(made.error());
@@ -363,7 +367,7 @@ result<connection*> endpoint_impl::connect(const socket_address& peer, const std
     start.tls = cached;
   } else {
     if (!plain_tls_) {
-      auto made = tls_context::client_plain();
+      auto made = tls_context::client_plain(config_.client_identity.get());
       if (!made) return fail(made.error());
       plain_tls_ = std::move(made.value());
     }

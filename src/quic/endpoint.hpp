@@ -47,6 +47,11 @@ struct endpoint_config {
   std::optional<socket_address> listen;
   /// Certificate and key of a server; without it (or without an acceptor) nothing is accepted.
   std::shared_ptr<const crypto::certificate_pair> identity;
+  /// Certificate authorities, PEM text: a client is asked for a certificate, and one that it shows must be of these and be valid now. Empty: none is
+  /// asked for. A client without one is let in all the same; who that is, `connection::client_certificate` says.
+  std::string client_ca_pem;
+  /// What is shown to servers that ask; null: nothing.
+  std::shared_ptr<const crypto::certificate_pair> client_identity;
   /// What a server speaks, in its order of preference.
   std::vector<std::string> alpns;
 
@@ -164,6 +169,16 @@ struct connection_stats {
   size_t held_bytes = 0;     ///< by the QUIC library for this connection: what came out of order, what is in flight, streams, paths
 };
 
+/// Whether `endpoint_config::client_ca_pem` may be this text. Errors: malformed.
+[[nodiscard]] base::result<void> check_authorities(const std::string& pem);
+
+/// What a client proved of itself to a server with `endpoint_config::client_ca_pem`.
+struct client_certificate {
+  std::string subject; ///< "CN=relay-2,O=Example" [RFC 4514]
+  spki_digest spki{};
+  base::wall_time not_after{};
+};
+
 /// One connection. Owned by the endpoint; valid from `on_accept`/`connect` until `on_closed` has returned.
 /// No call here sends anything by itself: `endpoint::flush` does (on_readable and on_timer flush at their end).
 class connection {
@@ -209,6 +224,8 @@ public:
   /// The digest of the server's key, on the dialling side and once connected.
   virtual std::optional<spki_digest> peer_spki() const = 0;
   virtual connection_stats stats() const = 0;
+  /// Of an accepted connection whose peer showed one that counts; nothing otherwise.
+  virtual std::optional<quic::client_certificate> client_certificate() const { return std::nullopt; }
 };
 
 /// Says who gets the events of a connection that was accepted.
@@ -217,6 +234,8 @@ public:
   virtual ~acceptor() = default;
   /// The handshake is complete. The answer must live until its `on_closed` returned; null refuses the connection.
   virtual connection_events* on_accept(connection& accepted, std::string_view alpn, const socket_address& peer) = 0;
+  /// A client was turned away during its handshake for the certificate that it showed (`endpoint_config::client_ca_pem`). `subject`: its word.
+  virtual void on_certificate_refused(const socket_address& /*peer*/, const std::string& /*subject*/, const std::string& /*why*/) {}
 };
 
 struct endpoint_counters {
@@ -224,6 +243,7 @@ struct endpoint_counters {
   uint64_t dialled = 0;
   uint64_t closed = 0;
   uint64_t handshakes_failed = 0;
+  uint64_t certificates_refused = 0; ///< of them, for the certificate that a client showed
   uint64_t retries_sent = 0;
   uint64_t version_negotiations_sent = 0;
   uint64_t stateless_resets_sent = 0;

@@ -99,13 +99,15 @@ private:
       return;
     }
     give_to_codec(*connect_);
-    codec_->request(*connect_, {{":method", "CONNECT"},
-                                {":protocol", "webtransport"},
-                                {":scheme", "https"},
-                                {":authority", authority_},
-                                {":path", path_.empty() ? "/" : path_},
-                                {"sec-webtransport-http3-draft02", "1"},
-                                {"wt-available-protocols", protocol_list(config_.protocols)}});
+    http3_fields fields{{":method", "CONNECT"},
+                        {":protocol", "webtransport"},
+                        {":scheme", "https"},
+                        {":authority", authority_},
+                        {":path", path_.empty() ? "/" : path_},
+                        {"sec-webtransport-http3-draft02", "1"},
+                        {"wt-available-protocols", protocol_list(config_.protocols)}};
+    if (!config_.origins.empty()) fields.emplace_back("origin", config_.origins.front());
+    codec_->request(*connect_, fields);
   }
 
   void on_fields(uint64_t id, const http3_fields& fields) override {

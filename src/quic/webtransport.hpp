@@ -18,7 +18,7 @@ inline constexpr std::string_view webtransport_alpn = "h3";
 struct webtransport_config {
   /// Application protocols. Server: what it speaks. Client: what it offers, the best first; the answer must be one of them.
   std::vector<std::string> protocols;
-  /// Server: the pages whose scripts may open a session ("https://tv.example"). Empty: any. Who sends no origin is no browser.
+  /// Server: the pages whose scripts may open a session ("https://tv.example"). Empty: any. Who sends no origin is no browser. Client: the first is sent as its page, if there is one.
   std::vector<std::string> origins{};
   /// Told in SETTINGS besides HTTP/3's own. The default names WebTransport in the way of every draft that peers still look for.
   std::vector<std::pair<uint64_t, uint64_t>> settings = default_settings();

@@ -549,10 +549,12 @@ step connection_impl::fail(int code) {
     return end(kind::transport, NGTCP2_VERSION_NEGOTIATION_ERROR, peer_name.to_string() + " does not speak QUIC version 1");
   case NGTCP2_ERR_NO_VIABLE_PATH: return end(kind::idle_timeout, 0, "the path to " + peer_name.to_string() + " is gone");
   case NGTCP2_ERR_CRYPTO: {
-    const uint8_t alert = ngtcp2_conn_get_tls_alert(conn_);
-    ngtcp2_ccerr_set_tls_alert(&farewell_, alert, nullptr, 0);
-    farewell_due_ = true;
     std::string text = tls_ ? tls_->failure() : std::string{};
+    const uint8_t alert = tls_ && tls_->alert() ? *tls_->alert() : ngtcp2_conn_get_tls_alert(conn_);
+    // A client that was refused is told why: it has the subject from its own file.
+    farewell_text_ = server_ ? text.substr(0, limits::quic_close_reason_bytes_max) : std::string{};
+    ngtcp2_ccerr_set_tls_alert(&farewell_, alert, reinterpret_cast<const uint8_t*>(farewell_text_.data()), farewell_text_.size());
+    farewell_due_ = true;
     if (text.empty() && alert == 120) text = no_alpn_text(tls_->offered(), server_);
     if (text.empty()) text = "the TLS handshake failed: " + alert_text(alert);
     return end(kind::tls, farewell_.error_code, std::move(text));

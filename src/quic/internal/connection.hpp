@@ -109,6 +109,9 @@ public:
   socket_address peer() const override;
   std::string_view alpn() const override { return tls_ ? tls_->alpn() : std::string_view{}; }
   std::optional<spki_digest> peer_spki() const override;
+  std::optional<quic::client_certificate> client_certificate() const override;
+  /// A client that was turned away for its certificate: what it showed, and why; nothing otherwise.
+  std::optional<std::pair<std::string, std::string>> refused_certificate() const;
   connection_stats stats() const override;
 
   // endpoint

@@ -278,6 +278,15 @@ result<void> connection_impl::start_client(const client_start& start, base::mono
   return base::ok();
 }
 
+std::optional<quic::client_certificate> connection_impl::client_certificate() const {
+  return tls_ && server_ && state_ != state::handshaking ? tls_->client() : std::nullopt;
+}
+
+std::optional<std::pair<std::string, std::string>> connection_impl::refused_certificate() const {
+  if (!server_ || !tls_ || tls_->failure().empty()) return std::nullopt;
+  return std::pair(tls_->client() ? tls_->client()->subject : std::string{}, tls_->failure());
+}
+
 void connection_impl::set_keep_alive(base::mono_duration quiet) {
   keep_alive_ = quiet;
   if (connected()) apply_keep_alive();

@@ -11,6 +11,8 @@
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
 
 #include "base/hex.hpp"
+#include "base/limits_tls.hpp"
+#include "quic/internal/reasons.hpp"
 
 namespace ec::quic::internal {
 namespace {
@@ -50,8 +52,29 @@ std::optional<spki_digest> digest_of(const gnutls_datum_t& der) {
   return out;
 }
 
-/// "the certificate is not trusted: it is expired, the issuer is unknown"
-std::string status_text(unsigned status, const std::string& server_name) {
+/// Who a certificate says that its owner is, and how long it counts.
+std::optional<client_certificate> described(const gnutls_datum_t& der) {
+  const auto spki = digest_of(der);
+  if (!spki) return std::nullopt;
+  client_certificate out;
+  out.spki = *spki;
+  gnutls_x509_crt_t crt = nullptr;
+  gnutls_datum_t name{nullptr, 0};
+  int rc = gnutls_x509_crt_init(&crt);
+  if (rc == 0) rc = gnutls_x509_crt_import(crt, &der, GNUTLS_X509_FMT_DER);
+  if (rc == 0) {
+    out.not_after = base::wall_time(std::chrono::seconds(gnutls_x509_crt_get_expiration_time(crt)));
+    if (gnutls_x509_crt_get_dn3(crt, &name, 0) == 0) out.subject = printable({reinterpret_cast<const char*>(name.data), std::min<size_t>(name.size, base::limits::tls_subject_bytes_max)});
+  }
+  if (name.data) gnutls_free(name.data);
+  if (crt) gnutls_x509_crt_deinit(crt);
+  if (rc != 0) return std::nullopt;
+  if (out.subject.empty()) out.subject = "a certificate without a subject";
+  return out;
+}
+
+/// "it is expired, its issuer is unknown": what is wrong, of a server's or a client's certificate.
+std::string status_text(unsigned status, const std::string& server_name, const char* unknown_issuer) {
   std::string why;
   const auto add = [&](std::string_view part) {
     if (!why.empty()) why += ", ";
@@ -59,13 +82,18 @@ std::string status_text(unsigned status, const std::string& server_name) {
   };
   if (status & GNUTLS_CERT_EXPIRED) add("it is expired");
   if (status & GNUTLS_CERT_NOT_ACTIVATED) add("it is not valid yet");
-  if (status & GNUTLS_CERT_SIGNER_NOT_FOUND) add("its issuer is unknown here (self-signed? use a pin: #spki=...)");
+  if (status & GNUTLS_CERT_SIGNER_NOT_FOUND) add(unknown_issuer);
   if (status & GNUTLS_CERT_REVOKED) add("it is revoked");
   if (status & GNUTLS_CERT_UNEXPECTED_OWNER) add("it is for another name than '" + server_name + "'");
   if (status & GNUTLS_CERT_INSECURE_ALGORITHM) add("it uses a weak algorithm");
+  if (status & GNUTLS_CERT_PURPOSE_MISMATCH) add("it is for another purpose");
   if (status & GNUTLS_CERT_SIGNATURE_FAILURE) add("its signature does not verify");
   if (why.empty()) add("it is not valid");
-  return "the server's certificate is not trusted: " + why;
+  return why;
+}
+
+gnutls_datum_t datum(const std::string& text) {
+  return {reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
 }
 
 int verify_hook(gnutls_session_t session) {
@@ -88,22 +116,42 @@ tls_context::~tls_context() {
   if (priority_) gnutls_priority_deinit(priority_);
 }
 
-result<std::shared_ptr<const tls_context>> tls_context::server(const crypto::certificate_pair& identity) {
-  auto made = make();
-  if (!made) return fail(made.error());
-  const auto datum = [](const std::string& text) {
-    return gnutls_datum_t{reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
-  };
-  const auto chain = datum(identity.chain_pem());
-  const auto key = datum(identity.key_pem());
-  const int rc = gnutls_certificate_set_x509_key_mem(made.value()->credentials_, &chain, &key, GNUTLS_X509_FMT_PEM);
-  if (rc < 0) return fail(errc::malformed, std::string("cannot use the certificate and key: ") + gnutls_strerror(rc));
-  return std::shared_ptr<const tls_context>(std::move(made.value()));
+result<void> tls_context::trust(const std::string& pem) {
+  const auto authorities = datum(pem);
+  const int loaded = gnutls_certificate_set_x509_trust_mem(credentials_, &authorities, GNUTLS_X509_FMT_PEM);
+  if (loaded <= 0) return fail(errc::malformed, loaded == 0 ? "there is no certificate in it" : std::string("cannot read the certificate authorities: ") + gnutls_strerror(loaded));
+  asks_ = true;
+  return base::ok();
 }
 
-result<std::shared_ptr<const tls_context>> tls_context::client_ca(const std::string& ca_file) {
+result<void> tls_context::check(const std::string& pem) {
+  EC_TRY(const auto made, make());
+  return made->trust(pem);
+}
+
+result<void> tls_context::show(const crypto::certificate_pair& identity) {
+  const auto chain = datum(identity.chain_pem());
+  const auto key = datum(identity.key_pem());
+  const int rc = gnutls_certificate_set_x509_key_mem(credentials_, &chain, &key, GNUTLS_X509_FMT_PEM);
+  if (rc < 0) return fail(errc::malformed, std::string("cannot use the certificate and key: ") + gnutls_strerror(rc));
+  return base::ok();
+}
+
+result<std::shared_ptr<const tls_context>> tls_context::server(const crypto::certificate_pair& identity, const std::string& client_ca_pem) {
+  EC_TRY(auto made, make());
+  EC_TRYV(made->show(identity));
+  if (!client_ca_pem.empty()) {
+    EC_TRYV(made->trust(client_ca_pem));
+  }
+  return std::shared_ptr<const tls_context>(std::move(made));
+}
+
+result<std::shared_ptr<const tls_context>> tls_context::client_ca(const std::string& ca_file, const crypto::certificate_pair* shown) {
   auto made = make();
   if (!made) return fail(made.error());
+  if (shown) {
+    EC_TRYV(made.value()->show(*shown));
+  }
   auto* credentials = made.value()->credentials_;
   const int loaded = ca_file.empty() ? gnutls_certificate_set_x509_system_trust(credentials)
                                      : gnutls_certificate_set_x509_trust_file(credentials, ca_file.c_str(), GNUTLS_X509_FMT_PEM);
@@ -114,9 +162,12 @@ result<std::shared_ptr<const tls_context>> tls_context::client_ca(const std::str
   return std::shared_ptr<const tls_context>(std::move(made.value()));
 }
 
-result<std::shared_ptr<const tls_context>> tls_context::client_plain() {
+result<std::shared_ptr<const tls_context>> tls_context::client_plain(const crypto::certificate_pair* shown) {
   auto made = make();
   if (!made) return fail(made.error());
+  if (shown) {
+    EC_TRYV(made.value()->show(*shown));
+  }
   return std::shared_ptr<const tls_context>(std::move(made.value()));
 }
 
@@ -150,7 +201,9 @@ result<std::unique_ptr<tls_session>> tls_session::server(std::shared_ptr<const t
     return fail(up.error());
   }
   if (ngtcp2_crypto_gnutls_configure_server_session(out->raw_) != 0) return fail(errc::internal, "cannot set up TLS for QUIC");
-  gnutls_certificate_server_set_request(out->raw_, GNUTLS_CERT_IGNORE);
+  out->server_ = true;
+  gnutls_certificate_server_set_request(out->raw_, out->context_->asks() ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
+  if (out->context_->asks()) gnutls_session_set_verify_function(out->raw_, verify_hook);
   return out;
 }
 
@@ -158,7 +211,8 @@ result<std::unique_ptr<tls_session>> tls_session::client(std::shared_ptr<const t
                                                          const std::string& server_name, const client_verification& verification,
                                                          ngtcp2_crypto_conn_ref& ref) {
   std::unique_ptr<tls_session> out(new tls_session);
-  const unsigned flags = GNUTLS_CLIENT | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL;
+  // Shown also where the server names other authorities: it then says why not, and does not take this side for somebody without a certificate.
+  const unsigned flags = GNUTLS_CLIENT | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_FORCE_CLIENT_CERT;
   if (const auto up = out->start(std::move(context), flags, alpns, GNUTLS_ALPN_MANDATORY, ref); !up) return fail(up.error());
   if (ngtcp2_crypto_gnutls_configure_client_session(out->raw_) != 0) return fail(errc::internal, "cannot set up TLS for QUIC");
   out->verification_ = verification;
@@ -179,6 +233,7 @@ std::string_view tls_session::alpn() const {
 }
 
 int tls_session::verify() {
+  if (server_) return verify_client();
   unsigned count = 0;
   const auto* chain = gnutls_certificate_get_peers(raw_, &count);
   if (!chain || count == 0) {
@@ -206,7 +261,33 @@ int tls_session::verify() {
     return GNUTLS_E_CERTIFICATE_ERROR;
   }
   if (status == 0) return 0;
-  failure_ = status_text(status, server_name_);
+  failure_ = "the server's certificate is not trusted: " + status_text(status, server_name_, "its issuer is unknown here (self-signed? use a pin: #spki=...)");
+  return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+int tls_session::verify_client() {
+  unsigned count = 0;
+  const auto* chain = gnutls_certificate_get_peers(raw_, &count);
+  if (!chain || count == 0) return 0; // it need not show one
+  client_ = described(chain[0]);
+  alert_ = GNUTLS_A_BAD_CERTIFICATE;
+  if (!client_) {
+    failure_ = "the client's certificate cannot be read";
+    return GNUTLS_E_CERTIFICATE_ERROR;
+  }
+  unsigned status = 0;
+  gnutls_typed_vdata_st purpose{};
+  purpose.type = GNUTLS_DT_KEY_PURPOSE_OID;
+  purpose.data = reinterpret_cast<unsigned char*>(const_cast<char*>(GNUTLS_KP_TLS_WWW_CLIENT));
+  const int rc = gnutls_certificate_verify_peers(raw_, &purpose, 1, &status);
+  if (rc == 0 && status == 0) {
+    alert_.reset();
+    return 0;
+  }
+  if (status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) alert_ = GNUTLS_A_CERTIFICATE_EXPIRED;
+  if (status & GNUTLS_CERT_SIGNER_NOT_FOUND) alert_ = GNUTLS_A_UNKNOWN_CA;
+  if (status & GNUTLS_CERT_REVOKED) alert_ = GNUTLS_A_CERTIFICATE_REVOKED;
+  failure_ = "the client's certificate " + client_->subject + " is not trusted: " + (rc != 0 ? std::string(gnutls_strerror(rc)) : status_text(status, {}, "its issuer is unknown here"));
   return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
@@ -228,3 +309,11 @@ bool random_bytes(void* out, size_t size) {
 }
 
 } // namespace ec::quic::internal
+
+namespace ec::quic {
+
+base::result<void> check_authorities(const std::string& pem) {
+  return internal::tls_context::check(pem);
+}
+
+} // namespace ec::quic

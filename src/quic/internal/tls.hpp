@@ -18,11 +18,15 @@ namespace ec::quic::internal {
 /// The credentials and priorities that sessions share: one priority object for all saves 8 KB for each.
 class tls_context {
 public:
-  static base::result<std::shared_ptr<const tls_context>> server(const crypto::certificate_pair& identity);
-  /// `ca_file` empty: the system's CAs. Loads them: make it once, share it.
-  static base::result<std::shared_ptr<const tls_context>> client_ca(const std::string& ca_file);
+  /// `client_ca_pem`: authorities whose certificates clients may show; empty: none is asked for.
+  static base::result<std::shared_ptr<const tls_context>> server(const crypto::certificate_pair& identity, const std::string& client_ca_pem = {});
+  /// `ca_file` empty: the system's CAs. Loads them: make it once, share it. `shown`: to servers that ask; may be null.
+  static base::result<std::shared_ptr<const tls_context>> client_ca(const std::string& ca_file, const crypto::certificate_pair* shown = nullptr);
   /// For verification by pin, or none.
-  static base::result<std::shared_ptr<const tls_context>> client_plain();
+  static base::result<std::shared_ptr<const tls_context>> client_plain(const crypto::certificate_pair* shown = nullptr);
+
+  /// Whether a server can take this as authorities of its clients.
+  static base::result<void> check(const std::string& pem);
 
   tls_context(const tls_context&) = delete;
   tls_context& operator=(const tls_context&) = delete;
@@ -30,13 +34,18 @@ public:
 
   gnutls_certificate_credentials_t credentials() const { return credentials_; }
   gnutls_priority_t priority() const { return priority_; }
+  /// Of a server: clients are asked for a certificate.
+  bool asks() const { return asks_; }
 
 private:
   tls_context() = default;
   static base::result<std::shared_ptr<tls_context>> make();
+  base::result<void> trust(const std::string& pem);
+  base::result<void> show(const crypto::certificate_pair& identity);
 
   gnutls_certificate_credentials_t credentials_ = nullptr;
   gnutls_priority_t priority_ = nullptr;
+  bool asks_ = false;
 };
 
 /// One TLS 1.3 session of a QUIC connection, and what it found out about the peer.
@@ -57,6 +66,10 @@ public:
   const std::optional<spki_digest>& peer_spki() const { return peer_spki_; }
   /// Why the peer's certificate was not accepted, for a person; empty otherwise.
   const std::string& failure() const { return failure_; }
+  /// The alert that says so best; unset: what the library chose.
+  std::optional<uint8_t> alert() const { return alert_; }
+  /// On the accepting side: what the client showed, believed or not.
+  const std::optional<client_certificate>& client() const { return client_; }
   /// "moqt-18, moqt-16": what this side speaks.
   const std::string& offered() const { return offered_; }
 
@@ -65,6 +78,7 @@ public:
 
 private:
   tls_session() = default;
+  int verify_client();
   base::result<void> start(std::shared_ptr<const tls_context> context, unsigned flags, const std::vector<std::string>& alpns,
                            unsigned alpn_flags, ngtcp2_crypto_conn_ref& ref);
 
@@ -74,6 +88,9 @@ private:
   std::string server_name_;
   std::string offered_;
   std::string failure_;
+  std::optional<uint8_t> alert_;
+  std::optional<client_certificate> client_;
+  bool server_ = false;
   std::optional<spki_digest> peer_spki_;
 };
 

@@ -40,6 +40,7 @@ public:
   bool connected() const override { return state_ == state::open; }
   socket_address peer() const override { return below_ ? below_->peer() : socket_address{}; }
   std::string_view alpn() const override { return protocol_; }
+  std::optional<quic::client_certificate> client_certificate() const override { return below_ ? below_->client_certificate() : std::nullopt; }
   std::optional<spki_digest> peer_spki() const override { return below_ ? below_->peer_spki() : std::nullopt; }
   connection_stats stats() const override { return below_ ? below_->stats() : connection_stats{}; }
 
