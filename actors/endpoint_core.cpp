@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/guest.hpp"
+#include "base/hex.hpp"
 #include "base/limits_access.hpp"
 #include "base/log.hpp"
 #include "crypto/random.hpp"
@@ -35,10 +36,13 @@ base::result<std::shared_ptr<endpoint_core>> endpoint_core::make(caf::actor_syst
   if (core->protocols_.empty()) core->protocols_ = moq_protocols(); // it only dials, and nobody chose
   core->origin_id_ = new_origin_id();
   if (relays) {
+    core->origins_ = std::move(relays->origins);
     if (relays->access) core->door_ = std::make_unique<relay_door>(std::move(*relays->access), on.wall, relays->observer);
     core->watcher_ = report_relaying(std::move(relays->observer));
     core->relay_ = std::make_unique<moq::relay>(relays->config, core->store_, *core->watcher_);
+    core->desk_ = std::make_unique<http_desk>(core->store_, core->door_.get(), core->http_);
   }
+  core->identity_->set(config.identity);
   // Without a certificate it only dials.
   quic::acceptor* accept = config.identity ? core.get() : nullptr;
   EC_TRY(core->quic_, on.open_endpoint(std::move(config), accept));
@@ -118,6 +122,12 @@ std::optional<moq::request_error> endpoint_core::served_session::on_authorize(mo
   if (no) home.door_->tell(home.loop_->now(), peer, "request", admitted->who(), no->reason);
   else home.door_->note(*admitted, home.loop_->now());
   return no;
+}
+
+base::result<void> endpoint_core::use_identity(std::shared_ptr<const crypto::certificate_pair> identity) {
+  EC_TRYV(quic_->set_identity(identity));
+  identity_->set(std::move(identity));
+  return base::ok();
 }
 
 void endpoint_core::use_token_keys(access::token_keys keys) {
@@ -226,10 +236,14 @@ void endpoint_core::pace_publishers(base::mono_time now) {
 
 quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address&) {
   if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, std::string(alpn), {});
-  auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = protocols_}, *this));
+  auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = protocols_, .origins = origins_}, *this));
   web->attach(accepted);
   no_session_yet_.add(*web, loop_->now());
   return web.get();
+}
+
+void endpoint_core::on_certificate_refused(const quic::socket_address& peer, const std::string& subject, const std::string& why) {
+  if (door_) door_->tell(loop_->now(), peer.to_string(), "certificate", subject, why);
 }
 
 quic::connection_events* endpoint_core::on_session(quic::connection& session, const quic::webtransport_request& request) {
@@ -238,6 +252,7 @@ quic::connection_events* endpoint_core::on_session(quic::connection& session, co
 
 void endpoint_core::on_gone(quic::webtransport& gone) {
   no_session_yet_.forget(gone);
+  web_refused_ += gone.counters().requests_refused;
   const auto at = std::ranges::find(webs_, &gone, [](const auto& w) { return w.get(); });
   if (at != webs_.end()) gone_webs_.splice(gone_webs_.end(), webs_, at);
 }
@@ -267,6 +282,7 @@ quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::t
     const auto& peer = accepted.peer();
     const auto host = peer.host_bytes().substr(0, peer.v6() ? 8 : 4);
     s.admitted->comes_from(std::string(host), [&s] { return s.link ? s.link->session().open_requests() : 0; });
+    if (const auto shown = accepted.client_certificate()) s.admitted->certify(shown->subject, base::to_hex(shown->spki), shown->not_after);
   }
   s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
     self->link->session().on_transport_closed(why.code, why.text, loop_->now());
@@ -295,6 +311,7 @@ std::optional<base::mono_time> endpoint_core::deadline() const {
   earlier(timers_.next(session_deadline));
   earlier(no_session_yet_.deadline());
   if (relay_) earlier(relay_->deadline());
+  if (desk_) earlier(desk_->deadline());
   if (door_) earlier(door_->look_at());
   if (door_ && !served_.empty()) earlier(door_->pace_at());
   return next;
@@ -310,6 +327,7 @@ void endpoint_core::on_timer(base::mono_time now) {
 }
 
 void endpoint_core::flush(base::mono_time now) {
+  if (desk_) desk_->flush(now); // ahead of what it asks of publishers
   quic_->flush(now);
   gone_.clear();
   dead_.clear();

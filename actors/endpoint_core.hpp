@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "actors/http_desk.hpp"
 #include "actors/machine.hpp"
 #include "actors/moq_link.hpp"
 #include "actors/net_loop.hpp"
@@ -11,6 +12,7 @@
 #include "actors/relay_door.hpp"
 #include "actors/relaying.hpp"
 #include "actors/session_events.hpp"
+#include "actors/shown_identity.hpp"
 #include "base/limits_webtransport.hpp"
 #include "moq/relay.hpp"
 #include "moq/track_store.hpp"
@@ -42,6 +44,14 @@ public:
   moq::relay* relay() { return relay_.get(); }
   /// Null: everybody may come in.
   const relay_door* door() const { return door_.get(); }
+  /// Null: it is no relay. What HTTP clients ask it.
+  http_desk* desk() { return desk_.get(); }
+  const std::shared_ptr<http_counters>& http() const { return http_; }
+  /// Requests for a session by WebTransport that were refused: for their origin, or what they offer.
+  uint64_t web_refused() const { return web_refused_; }
+  /// The certificate that handshakes are shown now.
+  const std::shared_ptr<shown_identity>& identity() const { return identity_; }
+  base::result<void> use_identity(std::shared_ptr<const crypto::certificate_pair> identity);
   /// From now on tokens of these keys count, and of no others.
   void use_token_keys(access::token_keys keys);
   const std::string& implementation() const { return implementation_; }
@@ -73,6 +83,8 @@ public:
 
   // quic::acceptor
   quic::connection_events* on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address& peer) override;
+
+  void on_certificate_refused(const quic::socket_address& peer, const std::string& subject, const std::string& why) override;
 
   // quic::webtransport_acceptor
   quic::connection_events* on_session(quic::connection& session, const quic::webtransport_request& request) override;
@@ -138,9 +150,14 @@ private:
   std::unique_ptr<moq::relay_watcher> watcher_;
   std::unique_ptr<moq::relay> relay_; // as well
   std::unique_ptr<relay_door> door_; // as well
+  std::shared_ptr<http_counters> http_ = std::make_shared<http_counters>();
+  std::unique_ptr<http_desk> desk_; ///< reads the store by way of the relay
+  std::shared_ptr<shown_identity> identity_ = std::make_shared<shown_identity>();
   std::list<served_session> served_;
   std::list<served_session> gone_; ///< destroyed at the end of the turn, never within their own callback
   std::list<std::unique_ptr<quic::webtransport>> webs_; ///< below served_
+  std::vector<std::string> origins_; ///< pages that may open a session; empty: any
+  uint64_t web_refused_ = 0;         ///< by connections that are gone
   quic::webtransport_watch no_session_yet_{base::limits::webtransport_session_wait}; ///< of webs_
   std::list<std::unique_ptr<quic::webtransport>> gone_webs_; ///< destroyed at the end of the turn
   std::vector<moq_link*> dialled_;

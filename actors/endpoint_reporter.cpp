@@ -59,17 +59,24 @@ private:
            {"behind_hole", c.objects_behind_hole}, {"refused", c.objects_refused}, {"crowded_out", c.objects_crowded_out}, {"subgroups_reset", c.subgroups_reset}, {"subgroups_rescued", c.subgroups_rescued},
            {"subscriptions_upstream", c.subscriptions_upstream}, {"publishers_lost", c.publishers_lost}, {"publishers_resumed", c.publishers_resumed},
            {"fetches_upstream", c.fetches_upstream}, {"fetches_shared", c.fetches_shared}, {"fetches_incomplete", c.fetches_incomplete}, {"tracks_refused", c.tracks_refused}, {"tracks_closed", c.tracks_closed},
-           {"objects_false", c.objects_false}, {"objects_unproven", c.objects_unproven}, {"publishers_ended", c.publishers_ended}})
+           {"objects_false", c.objects_false}, {"objects_unproven", c.objects_unproven}, {"publishers_ended", c.publishers_ended}, {"web_refused", r.web_refused}})
       if (count > 0) fields.emplace_back(name, count);
+    if (r.http) tell_http(*r.http, fields);
     if (r.access) tell_access(*r.access, r.access_untold, fields);
     send(observer_, report{event, std::move(fields)});
   }
 
   static void tell_access(const access::access_counters& a, uint64_t untold, base::json::object& fields) {
-    for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"admitted", a.sessions_admitted}, {"anonymous", a.sessions_anonymous},
+    for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"admitted", a.sessions_admitted}, {"certified", a.sessions_certified}, {"anonymous", a.sessions_anonymous},
            {"sessions_refused", a.sessions_refused}, {"sessions_expired", a.sessions_expired}, {"sessions_revoked", a.sessions_revoked}, {"requests_refused", a.requests_refused},
            {"requests_expired", a.requests_expired}, {"sessions_over_limit", a.sessions_over_limit}, {"requests_over_limit", a.requests_over_limit}, {"publishers_held", a.publishers_held}, {"tokens_malformed", a.tokens_malformed}, {"tokens_unknown", a.tokens_unknown}, {"tokens_expired", a.tokens_expired},
            {"refusals_untold", untold}})
+      if (count > 0) fields.emplace_back(name, count);
+  }
+
+  static void tell_http(const http_counters& h, base::json::object& fields) {
+    for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"http_requests", h.requests}, {"http_malformed", h.malformed}, {"http_refused", h.refused},
+           {"http_not_found", h.not_found}, {"http_groups", h.groups}, {"http_group_bytes", h.group_bytes}, {"http_cut", h.cut}, {"http_failed", h.failed}})
       if (count > 0) fields.emplace_back(name, count);
   }
 

@@ -22,7 +22,7 @@ public:
       },
       [this](status_atom) {
         endpoint_status out{core_->quic().counters(), core_->served(), core_->uplinks(), {}};
-        if (const auto* r = core_->relay()) out.relay = relay_status{r->counters(), r->tracks(), r->publishers(), r->subscribers(), r->cached_bytes(), {}, 0};
+        if (const auto* r = core_->relay()) out.relay = relay_status{r->counters(), r->tracks(), r->publishers(), r->subscribers(), r->cached_bytes(), {}, 0, core_->web_refused(), core_->http()};
         if (const auto* d = core_->door()) {
           out.relay->access = d->counters();
           out.relay->access_untold = d->untold();
@@ -30,10 +30,14 @@ public:
         return out;
       },
       [this](const identity_change& change) {
-        if (const auto done = core_->quic().set_identity(change.identity); !done)
+        if (const auto done = core_->use_identity(change.identity); !done)
           base::log::error("quic_endpoint", "certificate-refused", {{"reason", done.error().message()}});
       },
       [this](const token_key_change& change) { core_->use_token_keys(change.keys); },
+      [this](const http_request_note& note) {
+        if (auto* desk = core_->desk()) desk->take(note.exchange, core_->loop().now());
+        else note.exchange->end("this node is no relay");
+      },
       [this](const guest_wish& wish) { core_->wish(wish); },
       [this](stop_atom) {
         if (stop_by_) return;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "actors/http_exchange.hpp"
 #include "actors/machine.hpp"
 #include "actors/messages.hpp"
 #include "actors/net_loop.hpp"
@@ -33,6 +34,8 @@ struct relay_status {
   size_t cached_bytes = 0;
   std::optional<access::access_counters> access; ///< if it does not let everybody in
   uint64_t access_untold = 0; ///< refusals that were not told one by one
+  uint64_t web_refused = 0;  ///< sessions by WebTransport: for their origin, or what they offer
+  std::shared_ptr<const http_counters> http; ///< of its HTTP side; zeros without one
 };
 
 /// What an endpoint did since its start.
@@ -63,6 +66,8 @@ using quic_endpoint_actor = caf::typed_actor<
   caf::reacts_to<identity_change>,
   // Other token keys.
   caf::reacts_to<token_key_change>,
+  // An HTTP client asks something, takes on, or leaves.
+  caf::reacts_to<http_request_note>,
   // What peers offer in sessions that they open is wanted from now on.
   caf::reacts_to<guest_wish>,
   // Looks whether everything is sent (sent to itself while it stops).

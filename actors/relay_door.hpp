@@ -20,7 +20,7 @@ public:
   const access::access_counters& counters() const { return keeper_.counters(); }
   uint64_t untold() const { return untold_; }
 
-  /// `what`: "session", "request", "expired", "revoked" or "rate". `who`: as the admission says. Never a token.
+  /// `what`: "session", "request", "certificate", "expired", "revoked" or "rate". `who`: as the admission says. Never a token.
   void tell(base::mono_time now, const std::string& peer, const char* what, const std::string& who, const std::string& reason);
 
   /// The admission is looked at again when something of it ends, and in ten seconds at the latest, as a wall clock may be set, and to forget

@@ -45,6 +45,8 @@ struct publish_config {
   std::filesystem::path tls_ca;                 ///< of relays without a pin; empty: the system's certificate authorities
   std::string token;                            ///< that relays are shown
   std::filesystem::path token_file;             ///< the same in a file
+  std::filesystem::path client_cert;            ///< PEM: shown to relays that ask for a certificate
+  std::filesystem::path client_key;
   bool announce = false;                        ///< tells directories that this node has the stream
   std::vector<std::string> directory;           ///< URLs of stream directories
   std::filesystem::path directory_token_file;   ///< what they want of who posts
@@ -62,6 +64,7 @@ struct publish_config {
 /// A MoQ relay: takes tracks from the sessions of publishers, gives them to those of subscribers.
 struct relay_node_config {
   std::string listen = "0.0.0.0:4443";          ///< UDP address; port 0: any free port
+  std::string http_listen;                      ///< TCP address of its HTTP side, or "off"; empty: the same as `listen`, if it is free
   std::vector<std::string> upstream;            ///< relays, or publishers, that are asked for what nobody offers here
   std::vector<std::string> connect_to;          ///< where they are reached: "host:port", or "name:port=host:port" of one of several
   bool tls_insecure = false;                    ///< any certificate of upstreams without a pin
@@ -69,6 +72,12 @@ struct relay_node_config {
   std::string token;                            ///< that upstreams are shown
   std::filesystem::path token_file;             ///< the same in a file
   std::vector<std::filesystem::path> token_key; ///< whose tokens let in; none: everybody comes in
+  std::vector<std::string> origin;              ///< pages that may open a session by WebTransport: "https://tv.example", or a host for that; none: any
+  std::filesystem::path client_ca;              ///< PEM: peers with a certificate of these come in without a token
+  std::vector<std::string> peer_publish;        ///< prefixes that those may publish; none: everything
+  std::vector<std::string> peer_subscribe;      ///< and subscribe to
+  std::filesystem::path client_cert;            ///< PEM: shown to upstreams that ask for a certificate
+  std::filesystem::path client_key;
   unsigned sessions_per_address = 0;            ///< at a time; 0: no limit, as of the next five
   unsigned sessions_per_token = 0;
   unsigned requests_per_address = 0;            ///< open at a time in its sessions
@@ -128,6 +137,8 @@ struct subscribe_config {
   std::filesystem::path network_secret_file;
   std::string token;                            ///< that the peers are shown
   std::filesystem::path token_file;             ///< the same in a file
+  std::filesystem::path client_cert;            ///< PEM: shown to peers that ask for a certificate
+  std::filesystem::path client_key;
   bool tls_insecure = false;
   std::filesystem::path tls_ca;
   bool json = false;

@@ -31,6 +31,8 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const list
   full.pin = identity.value().spki();
   const auto current = std::make_shared<const crypto::certificate_pair>(std::move(identity).value());
   endpoint.quic.identity = current;
+  endpoint.quic.client_ca_pem = wishes.client_ca_pem;
+  endpoint.quic.client_identity = wishes.client_identity;
   EC_TRY(auto running, start_quic_endpoint(sys, std::move(endpoint), on));
   full.port = running.local.port();
   full.host = host;

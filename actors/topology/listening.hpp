@@ -24,6 +24,8 @@ struct listen_wishes {
   std::filesystem::path tls_key;
   std::chrono::milliseconds linger{2000}; ///< at the end: how long to wait for peers to take the rest
   std::optional<relay_choice> relays{}; ///< what peers offer is passed on to others
+  std::string client_ca_pem{};          ///< peers with a certificate of these are known by it
+  std::shared_ptr<const crypto::certificate_pair> client_identity{}; ///< shown to peers that are dialled, if they ask
   std::vector<std::string> protocols{}; ///< versions of MoQ, the best first; empty: all
 };
 

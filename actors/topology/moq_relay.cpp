@@ -1,4 +1,6 @@
+#include "actors/endpoint_core.hpp"
 #include "actors/endpoint_reporter.hpp"
+#include "actors/relay_http.hpp"
 #include "actors/relay_uplink.hpp"
 #include "actors/token_key_keeper.hpp"
 #include "actors/topology/access.hpp"
@@ -6,7 +8,10 @@
 #include "actors/topology/listening.hpp"
 #include "actors/topology/topology.hpp"
 #include "actors/verified_relaying.hpp"
+#include "base/file.hpp"
 #include "base/limits.hpp"
+#include "base/limits_tls.hpp"
+#include "base/log.hpp"
 
 namespace ec::actors {
 
@@ -27,6 +32,24 @@ base::result<std::shared_ptr<moq::relay_gate>> gate_of(const relay_node_config& 
   return verified_relaying({config.trust_signer, config.trust_file, std::move(secret), config.relay_unverified, on.wall});
 }
 
+/// The HTTP side, at the TCP port of the QUIC side's number unless the operator names another place; nothing if he wants none, or that port is taken.
+base::result<std::optional<running_relay_http>> http_side(caf::actor_system& sys, const relay_node_config& config, const std::vector<std::string>& origins, const started_endpoint& endpoint,
+  const observer_actor& observer, const machine& on) {
+  if (config.http_listen == "off") return std::optional<running_relay_http>{};
+  const auto& core = *endpoint.running.core;
+  const auto& local = endpoint.running.local;
+  const relay_http_config wanted{.listen = config.http_listen.empty() ? local.to_string() : config.http_listen, .quic_port = local.port(), .identity = core.identity(), .counters = core.http(), .origins = origins};
+  auto started = start_relay_http(sys, wanted, endpoint.running.actor, on.blocking);
+  if (started) return std::optional(std::move(started).value());
+  if (!config.http_listen.empty()) {
+    const auto& why = started.error();
+    return fail(why.code, why.about + ": " + why.text, "--http-listen"); // a taken port is no wrong setting
+  }
+  base::log::warn("relay_http", "not-listening", {{"address", wanted.listen}, {"reason", started.error().message()}});
+  if (observer) caf::anon_send(observer, report{"http-off", {{"address", wanted.listen}, {"reason", started.error().message()}}});
+  return std::optional<running_relay_http>{};
+}
+
 } // namespace
 
 base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on) {
@@ -35,6 +58,15 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   for (auto& peer : upstream) dialled.push_back(&peer.address);
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--upstream"));
   EC_TRY(const auto rules, access_rules_of(config));
+  std::string authorities;
+  if (!config.client_ca.empty()) {
+    auto read = base::read_file(config.client_ca.string(), base::limits::client_ca_bytes_max);
+    if (!read) return fail(about_setting(read.error(), "--client-ca"));
+    authorities = read.value().text();
+    if (const auto good = quic::check_authorities(authorities); !good) return fail(errc::config, config.client_ca.string() + ": " + good.error().text, "--client-ca");
+  }
+  EC_TRY(const auto shown, client_identity_of(config.client_cert, config.client_key, !upstream.empty(), "--upstream"));
+  EC_TRY(const auto origins, origins_of(config.origin, "--origin"));
   if (config.tls_cert.empty() != config.tls_key.empty())
     return fail(errc::config, "--tls-cert and --tls-key go together", config.tls_cert.empty() ? "--tls-cert" : "--tls-key");
   if (config.cache_mb < 1 || config.cache_mb > 1u << 20) return fail(errc::config, "expected 1 to 1048576", "--cache-mb");
@@ -49,18 +81,26 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   relaying.publisher_linger = config.publisher_linger;
   EC_TRY(auto endpoint, start_endpoint(sys,
     {.listen = config.listen, .state = state_dir(config.state_dir), .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger,
-      .relays = relay_choice{relaying, observer, rules}, .protocols = versions}, on));
+      .relays = relay_choice{relaying, observer, rules, origins}, .client_ca_pem = authorities, .client_identity = shown, .protocols = versions}, on));
   running_topology out;
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));
   if (!uplinks.empty()) out.stages.push_back(std::move(uplinks));
   out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(spawn_endpoint_reporter(sys, endpoint.running.actor, config.status_every, observer))});
-  if (rules && !rules->everybody) {
+  if (rules && !config.token_key.empty()) {
     std::vector<std::string> files;
     for (const auto& file : config.token_key) files.push_back(file.string());
     out.stages.front().push_back(caf::actor_cast<caf::actor>(spawn_token_key_keeper(sys, {.files = std::move(files), .keys = rules->keys}, endpoint.running.actor, observer, on.blocking)));
   }
-  return behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out);
+  auto http = http_side(sys, config, origins, endpoint, observer, on);
+  if (http && http.value()) {
+    out.http_address = "http://" + http.value()->address + "/";
+    out.stages.front().push_back(caf::actor_cast<caf::actor>(http.value()->actor));
+  }
+  EC_TRY(auto running, behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out));
+  if (http) return running;
+  end_topology(sys, std::move(running));
+  return fail(http.error());
 }
 
 } // namespace ec::actors

@@ -55,6 +55,7 @@ struct publish_plan {
   std::vector<session_peer> second_sources;
   std::vector<session_peer> relays;
   std::vector<std::string> versions; ///< of MoQ, the best first
+  std::shared_ptr<const crypto::certificate_pair> shown; ///< to relays that ask; null: nothing
   found_use found = found_use::ignore;
   manifest::trust_set counts; ///< whose count of chunks is taken
   tuner::source_kind source = tuner::source_kind::file;
@@ -154,6 +155,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   for (auto& relay : plan.relays) dialled.push_back(&relay.address);
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--relay"));
   EC_TRY(plan.versions, chosen_versions(config.moq_version));
+  EC_TRY(plan.shown, client_identity_of(config.client_cert, config.client_key, !dialled.empty(), "--relay"));
   if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())
@@ -409,7 +411,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
     if (const auto why = on.disk->make_folders(state.string()); why < 0)
       return fail(errc::config, state.string() + ": " + std::generic_category().message(-why), "--state-dir");
   EC_TRY(auto endpoint, start_endpoint(sys,
-    {.listen = config.listen, .state = state, .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger, .protocols = plan.versions}, on));
+    {.listen = config.listen, .state = state, .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger, .client_identity = plan.shown, .protocols = plan.versions}, on));
   tell_naming(plan, observer);
   running_topology out;
   out.stream_id = plan.stream_id;

@@ -40,6 +40,7 @@ struct subscribe_plan {
   std::filesystem::path state_file; ///< empty: manifests are not asked for
   std::vector<peer_plan> peers;
   std::vector<std::string> versions; ///< of MoQ, the best first
+  std::shared_ptr<const crypto::certificate_pair> shown; ///< to peers that ask; null: nothing
   std::optional<hls::writer_config> hls;
   discovery::policy policy = discovery::policy::direct_first; ///< by which discovered sources are dialled
 };
@@ -135,6 +136,7 @@ base::result<subscribe_plan> plan_of(const subscribe_config& config, const machi
   std::vector<quic::endpoint_address*> dialled;
   for (auto& peer : plan.peers) dialled.push_back(&peer.address);
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--remote"));
+  EC_TRY(plan.shown, client_identity_of(config.client_cert, config.client_key, !dialled.empty() || config.discover, "--remote"));
   if (!config.evidence_dir.empty()) {
     if (!manifests) return fail(errc::config, "manifests are not asked for: give --require-manifest or --subscribe-manifests too", "--evidence-dir");
     if (const auto why = on.disk->make_folders(config.evidence_dir.string()); why < 0)
@@ -197,6 +199,7 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
   endpoint_config.implementation = "ec-node/" EC_VERSION;
   endpoint_config.linger = std::chrono::milliseconds{0};
   endpoint_config.quic.alpns = plan.versions;
+  endpoint_config.quic.client_identity = plan.shown;
   EC_TRY(auto endpoint, start_quic_endpoint(sys, std::move(endpoint_config), on));
   std::optional<discovery_actor> discovery;
   if (config.discover) {

@@ -30,6 +30,7 @@ struct running_topology {
   naming_report naming;
   std::string signer;   ///< "ed25519:<hex>" if it signs
   std::string address;  ///< in full, "moqt://127.0.0.1:4443#spki=..."; empty if it does not listen
+  std::string http_address; ///< "http://127.0.0.1:4443/" of a relay's HTTP side
 };
 
 /// Reads a broadcast, signs manifests, and publishes them and, if wanted, the chunks. Errors (config, io) before anything runs.

@@ -62,6 +62,11 @@ std::optional<denial> admission::take(std::string_view token, grants& out) {
   return std::nullopt;
 }
 
+void admission::certify(const std::string& subject, const std::string& key, base::wall_time not_after) {
+  const auto& rules = home_.rules();
+  certified_ = std::make_shared<grant>(grant{{.publish = rules.peer_publish, .subscribe = rules.peer_subscribe, .issued = {}, .not_before = {}, .expires = not_after, .subject = subject, .id = key.substr(0, 16)}, {}});
+}
+
 std::optional<denial> admission::enter(std::string_view path, const std::vector<auth_token>& shown) {
   std::optional<denial> no;
   auto& c = home_.counters();
@@ -76,11 +81,13 @@ std::optional<denial> admission::enter(std::string_view path, const std::vector<
     if (std::ranges::find(texts, t.value) == texts.end()) texts.push_back(t.value);
   for (const auto& text : texts)
     if (!no) no = take(text, session_);
+  if (certified_ && !no) session_.push_back(certified_);
   if (seat_ && !no)
     for (const auto& g : session_) over(seat_->show(g->account(), g->who()));
   const auto& rules = home_.rules();
   if (!no && !rules.everybody && session_.empty() && !later_ && rules.public_publish.empty() && rules.public_subscribe.empty())
     no = denial{session_code::unauthorized, request_code::unauthorized, "a token is needed here"};
+  if (certified_ && !no) ++c.sessions_certified;
   ++(no ? c.sessions_refused : session_.empty() ? c.sessions_anonymous : c.sessions_admitted);
   if (no) session_.clear();
   return no;

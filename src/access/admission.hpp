@@ -27,6 +27,9 @@ public:
   /// Where it comes from, and how many requests of it go on: for the limits, ahead of enter().
   void comes_from(std::string address, std::function<size_t()> open) { seat_ = std::make_unique<seat>(home_.book(), std::move(address), std::move(open)); }
 
+  /// Its peer has shown a certificate that counts, ahead of enter(): until it ends the peer may do what the rules say of such.
+  void certify(const std::string& subject, const std::string& key, base::wall_time not_after);
+
   /// The peer is there. `path`: with query, from SETUP or of WebTransport's CONNECT; `shown`: the tokens of SETUP. Nothing: it is let in.
   std::optional<denial> enter(std::string_view path, const std::vector<moq::auth_token>& shown);
   /// May it do this? For upper_layer::on_authorize.
@@ -63,6 +66,7 @@ private:
   gatekeeper& home_;
   bool later_;
   grants session_;
+  std::shared_ptr<const grant> certified_; ///< of its certificate
   std::unique_ptr<seat> seat_; ///< null: no limit is asked about
   bool held_back_ = false;
   std::map<moq::request_id, held> held_;

@@ -49,7 +49,7 @@ std::variant<std::shared_ptr<const grant>, denial> gatekeeper::judge(std::string
 }
 
 bool gatekeeper::knows_key_of(const grant& g) const {
-  return std::ranges::find(key_names_, g.key) != key_names_.end();
+  return g.key.empty() || std::ranges::find(key_names_, g.key) != key_names_.end();
 }
 
 } // namespace ec::access

@@ -21,6 +21,8 @@ struct access_rules {
   token_keys keys;
   std::vector<moq::track_namespace> public_publish;   ///< open to who shows no token
   std::vector<moq::track_namespace> public_subscribe;
+  std::vector<moq::track_namespace> peer_publish;    ///< what who shows a certificate may publish
+  std::vector<moq::track_namespace> peer_subscribe;
   access_limits limits{};
   bool everybody = false; ///< tokens are not looked at, only the limits hold
 };
@@ -28,6 +30,7 @@ struct access_rules {
 /// Everything that is counted at the door, since its start. Only grows.
 struct access_counters {
   uint64_t sessions_admitted = 0;  ///< that showed a token which counts
+  uint64_t sessions_certified = 0; ///< that showed a certificate which counts
   uint64_t sessions_anonymous = 0; ///< let in without one
   uint64_t sessions_refused = 0;
   uint64_t sessions_expired = 0;   ///< ended, as their token did
@@ -45,7 +48,7 @@ struct access_counters {
 /// A token that was believed.
 struct grant {
   token_claims claims;
-  std::string key; ///< thumbprint of what signed it
+  std::string key; ///< thumbprint of what signed it; of a certificate empty: its connection proved it
 
   /// Whose it is, for logs: its subject, and its id in brackets; "a token" if it says neither. Never the token.
   std::string who() const;

@@ -197,14 +197,14 @@ struct http_server::state {
       setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
       const int on = 1;
       setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-      MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+      MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, static_cast<unsigned>(out.reader_patience.count()));
       auto s = std::make_unique<streaming>(streaming{std::move(out.stream), fd, &stopping});
       response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, base::limits::http_stream_block_bytes, &read_stream, s.get(),
                                                    &free_stream);
       if (!response) return MHD_NO;
       s.release(); // freed by free_stream
       // HTTP/1.1 in the status line, but closed at the end and never chunked.
-      MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+      if (!out.chunked) MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     } else {
       auto body = std::make_unique<base::bytes>(std::move(out.body));
       response = MHD_create_response_from_callback(body->size(), 32 << 10, &read_body, body.get(), &free_body);

@@ -34,12 +34,15 @@ public:
 };
 
 /// What a handler answers. With `stream` set the body is sent as it comes: `Connection: close`, no Content-Length, not
-/// chunked, and the socket's end is the body's end, as tuners do. Otherwise `body` goes out with its length.
+/// chunked, and the socket's end is the body's end, as tuners do; or `chunked`, so that its reader can tell the end from a fault. Otherwise
+/// `body` goes out with its length.
 struct http_response {
   int status = 200;
   net::headers headers;
   base::bytes body;
   std::unique_ptr<http_body> stream;
+  bool chunked = false;
+  std::chrono::seconds reader_patience{0}; ///< a reader of `stream` that takes nothing for so long is dropped; 0: when its host is gone
 };
 
 struct http_server_config {

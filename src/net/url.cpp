@@ -158,6 +158,49 @@ base::result<host_port> parse_host_port(std::string_view text) {
   return split_authority(text, std::nullopt, text);
 }
 
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size() || !hex_digit(text[i + 1]) || !hex_digit(text[i + 2])) return std::nullopt;
+    out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+    i += 2;
+  }
+  return out;
+}
+
+std::string percent_encoded(std::string_view bytes) {
+  constexpr char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) out += c;
+    else out.append({'%', digits[byte >> 4], digits[byte & 15]});
+  }
+  return out;
+}
+
+base::result<std::vector<std::string>> path_segments(std::string_view path) {
+  if (!path.starts_with('/')) return fail(errc::malformed, "a path begins with '/'", std::string(path.substr(0, 80)));
+  std::vector<std::string> out;
+  path.remove_prefix(1);
+  while (!path.empty()) {
+    const auto end = std::min(path.find('/'), path.size());
+    auto segment = percent_decoded(path.substr(0, end));
+    if (!segment) return fail(errc::malformed, "a broken percent escape", std::string(path.substr(0, 80)));
+    if (segment->empty()) return fail(errc::malformed, "an empty segment of a path", std::string(path.substr(0, 80)));
+    out.push_back(std::move(*segment));
+    const bool last = end == path.size();
+    path.remove_prefix(last ? end : end + 1);
+    if (!last && path.empty()) return fail(errc::malformed, "an empty segment of a path", "/");
+  }
+  return out;
+}
+
 std::optional<std::string> query_value(std::string_view query, std::string_view key) {
   while (!query.empty()) {
     const auto end = std::min(query.find('&'), query.size());
@@ -166,17 +209,9 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
     const auto equals = std::min(pair.find('='), pair.size());
     if (pair.substr(0, equals) != key) continue;
     const auto raw = pair.substr(std::min(equals + 1, pair.size()));
-    std::string out;
-    for (size_t i = 0; i < raw.size(); ++i) {
-      if (raw[i] != '%') {
-        out += raw[i] == '+' ? ' ' : raw[i];
-        continue;
-      }
-      if (i + 2 >= raw.size() || !hex_digit(raw[i + 1]) || !hex_digit(raw[i + 2])) return std::nullopt;
-      out += static_cast<char>(hex_value(raw[i + 1]) * 16 + hex_value(raw[i + 2]));
-      i += 2;
-    }
-    return out;
+    std::string spaced(raw);
+    std::ranges::replace(spaced, '+', ' ');
+    return percent_decoded(spaced);
   }
   return std::nullopt;
 }

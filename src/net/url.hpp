@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -44,6 +45,15 @@ struct host_port {
   friend bool operator==(const host_port&, const host_port&) = default;
 };
 [[nodiscard]] base::result<host_port> parse_host_port(std::string_view text);
+
+/// The bytes that a percent-encoded text stands for [RFC 3986 2.1]; nothing if an escape is broken.
+std::optional<std::string> percent_decoded(std::string_view text);
+/// The same backwards, for one segment of a path: all but unreserved characters is escaped.
+std::string percent_encoded(std::string_view bytes);
+
+/// The segments of a path, decoded: "/a/b%2Fc" has "a" and "b/c"; of "/" none. Errors: malformed (a broken escape, an empty segment, no '/' at its
+/// beginning).
+[[nodiscard]] base::result<std::vector<std::string>> path_segments(std::string_view path);
 
 /// The value of the first `key=value` of a query, percent-decoded; nothing if the key is absent or an escape is broken.
 std::optional<std::string> query_value(std::string_view query, std::string_view key);

@@ -14,6 +14,7 @@ void print_started(const actors::running_topology& topology) {
   for (const auto& alias : topology.naming.aliases) std::printf("alias      %s\n", alias.c_str());
   if (!topology.signer.empty()) std::printf("signer     %s\n", topology.signer.c_str());
   if (!topology.address.empty()) std::printf("listening  %s\n", topology.address.c_str());
+  if (!topology.http_address.empty()) std::printf("http       %s\n", topology.http_address.c_str());
   std::fflush(stdout);
 }
 

@@ -327,6 +327,10 @@ def relay(t):
     def bad(args, code, *says):
         t.row("relay", [*here, *args], code, *says)
     t.row("relay", ["--listen", "nowhere"], USAGE, "--listen")
+    bad(["--http-listen", "nowhere"], USAGE, "--http-listen", "nowhere")
+    bad(["--http-listen", "192.0.2.7:1"], FAILED, "--http-listen", "192.0.2.7:1")
+    for origin in ("https://tv.example/watch", "ftp://tv.example", "two words", "https://tv.example:x"):
+        bad(["--origin", origin], USAGE, "--origin", origin)
     bad(["--upstream", "nowhere:0"], USAGE, "--upstream", "nowhere:0")
     bad([x for i in range(65) for x in ("--upstream", f"127.0.0.1:{i + 1}")], USAGE, "--upstream", "64")
     for option in (["--connect-to", "192.0.2.7:1"], ["--tls-ca", "/nowhere.pem"], ["--tls-insecure"]):

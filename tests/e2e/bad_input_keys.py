@@ -75,7 +75,7 @@ def token(t):
 
 
 def shown(t, bad, dialled):
-    """--token and --token-file of who dials."""
+    """--token, --token-file and the certificate of who dials."""
     text = subprocess.run([t.binary, "token", "make", "--key", t.path("access.jwk"), "--publish", "a"], check=True, capture_output=True, text=True).stdout.strip()
     there = [dialled, "a.example:1"]
     bad([*there, "--token", "nonsense"], USAGE, "--token", "three parts")
@@ -84,6 +84,9 @@ def shown(t, bad, dialled):
     bad([*there, "--token-file", "/nowhere.token"], USAGE, "--token-file", "/nowhere.token")
     bad([*there, "--token-file", t.path("open.token", text.encode(), 0o644)], USAGE, "--token-file", "open.token")
     bad([*there, "--token-file", t.path("long.token", b"x" * 5000)], USAGE, "--token-file", "long.token")
+    bad([*there, "--client-cert", "/nowhere.pem"], USAGE, "--client-cert", "--client-key")
+    bad([*there, "--client-key", "/nowhere.pem"], USAGE, "--client-key", "--client-cert")
+    bad([*there, "--client-cert", "/nowhere.pem", "--client-key", "/nowhere.pem"], USAGE, "--client-cert", "/nowhere.pem")
 
 
 def relay_access(t, bad):
@@ -100,6 +103,11 @@ def relay_access(t, bad):
     for option in ("--sessions-per-address", "--requests-per-address", "--publish-kbps-per-address"):
         bad([option, "x"], USAGE, option)
         bad([option, "-1"], USAGE, option)
+    for option in ("--peer-publish", "--peer-subscribe"):
+        bad([option, "a"], USAGE, option, "--client-ca")
+    bad(["--client-ca", "/nowhere.pem"], USAGE, "--client-ca", "/nowhere.pem")
+    bad(["--client-ca", t.path("garbage.pem", b"garbage!")], USAGE, "--client-ca", "garbage.pem")
+    bad(["--client-cert", "/nowhere.pem", "--client-key", "/nowhere.pem"], USAGE, "--client-cert", "--upstream")
     bad(["--token", "a.b.c"], USAGE, "--token", "--upstream")
     bad(["--token-file", "/nowhere.token"], USAGE, "--token-file", "--upstream")
     shown(t, bad, "--upstream")

@@ -1,4 +1,4 @@
-// URLs: what parses is printed in a form that parses to the same.
+// URLs and paths: what parses is printed in a form that parses to the same.
 #include <cstdint>
 #include <cstdlib>
 
@@ -19,5 +19,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)net::query_value(u.value().query, "duration");
   }
   (void)net::parse_host_port(text);
+  if (const auto segments = net::path_segments(text)) {
+    std::string path;
+    for (const auto& s : segments.value()) path += "/" + net::percent_encoded(s);
+    if (path.empty()) path = "/";
+    const auto again = net::path_segments(path);
+    if (!again || again.value() != segments.value()) std::abort();
+  }
   return 0;
 }

@@ -76,3 +76,11 @@ TEST_CASE("a query value is found by its whole name and decoded") {
 }
 
 }
+
+TEST_CASE("a path is taken apart into decoded segments, and a segment is written so that it stays one") {
+  const auto segments = [](std::string_view path) { return net::path_segments(path).value(); };
+  CHECK(segments("/").empty());
+  CHECK(segments("/a/b%2Fc/%20") == std::vector<std::string>{"a", "b/c", " "});
+  CHECK(net::percent_encoded("b/c \xff~-._9") == "b%2Fc%20%FF~-._9");
+  for (const auto* bad : {"", "a", "//", "/a//b", "/a/", "/%2", "/%zz"}) CHECK(net::path_segments(bad).error().code == base::errc::malformed);
+}
