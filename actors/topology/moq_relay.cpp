@@ -36,6 +36,8 @@ base::result<std::shared_ptr<moq::relay_gate>> gate_of(const relay_node_config& 
 base::result<std::optional<running_relay_http>> http_side(caf::actor_system& sys, const relay_node_config& config, const std::vector<std::string>& origins, const started_endpoint& endpoint,
   const observer_actor& observer, const machine& on) {
   if (config.http_listen == "off") return std::optional<running_relay_http>{};
+  // Its server has sockets and threads of this machine's: one that has a network and a scheduler of its own in their place gets none unasked.
+  if (config.http_listen.empty() && on.blocking == placement::shared) return std::optional<running_relay_http>{};
   const auto& core = *endpoint.running.core;
   const auto& local = endpoint.running.local;
   const relay_http_config wanted{.listen = config.http_listen.empty() ? local.to_string() : config.http_listen, .quic_port = local.port(), .identity = core.identity(), .counters = core.http(), .origins = origins};

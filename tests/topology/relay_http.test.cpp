@@ -231,3 +231,20 @@ TEST_CASE("a relay with a list of origins refuses sessions of other pages, and c
   REQUIRE(totals.size() == 1);
   CHECK(test::int_of(totals[0], "web_refused") == 2);
 }
+
+TEST_CASE("the digest changes with the certificate that handshakes are shown") {
+  test::topology_bench bench;
+  http_relay relay(bench);
+  relay.start();
+  const auto before = relay.body("certificate.sha256", 200);
+  auto made = crypto::certificate_pair::load_or_make(bench.dir / "renewed", base::wall_now(), {"localhost"});
+  REQUIRE(made.has_value());
+  const auto renewed = std::make_shared<const crypto::certificate_pair>(std::move(made).value());
+  const auto endpoint = caf::actor_cast<actors::quic_endpoint_actor>(relay.node->topology().stages.back().front());
+  caf::scoped_actor self{bench.sys};
+  self->send(endpoint, actors::identity_change{renewed});
+  self->request(endpoint, caf::infinite, actors::status_atom::value).receive([](const actors::endpoint_status&) {}, [](const caf::error&) { FAIL("the endpoint is gone"); });
+  const auto after = relay.body("certificate.sha256", 200);
+  CHECK(after == base::to_hex(renewed->certificate_digest()));
+  CHECK(after != before);
+}
