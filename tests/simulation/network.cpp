@@ -75,6 +75,7 @@ void network::arrive(const std::shared_ptr<wire>& w, unsigned to, const packet& 
     const auto at = endpoints_.find(w->hosts[to]);
     if (w->ends[from] == nullptr) return;
     if (at == endpoints_.end() || at->second->accept_ == nullptr) return send(w, to, {.what = kind::refused});
+    if (w->alpn = at->second->choose(w->offered); w->alpn.empty()) return send(w, to, {.what = kind::refused});
     end = &at->second->add(w, to, nullptr);
     send(w, to, {.what = kind::welcome});
     return;
@@ -363,9 +364,15 @@ void sim_endpoint::drop(sim_connection* c) {
   std::erase_if(connections_, [c](const auto& held) { return held.get() == c; });
 }
 
+std::string sim_endpoint::choose(const std::vector<std::string>& offered) const {
+  const auto at = std::ranges::find_first_of(config_.alpns, offered);
+  return at == config_.alpns.end() ? std::string{} : *at;
+}
+
 base::result<quic::connection*> sim_endpoint::connect(const quic::socket_address& peer, const std::string&, const quic::client_verification&,
-  const std::vector<std::string>&, quic::connection_events& events, base::mono_time) {
+  const std::vector<std::string>& alpns, quic::connection_events& events, base::mono_time) {
   auto w = std::make_shared<network::wire>();
+  w->offered = alpns;
   w->id = ++net_.wires_;
   w->hosts[0] = host_;
   w->hosts[1] = static_cast<uint8_t>(peer.host_bytes().back());

@@ -68,6 +68,8 @@ private:
     uint64_t id = 0;
     host_id hosts[2] = {};
     sim_connection* ends[2] = {};
+    std::vector<std::string> offered{}; ///< ALPNs, by who dialled
+    std::string alpn{};                 ///< agreed on
   };
 
   void send(const std::shared_ptr<wire>& w, unsigned from, packet p, unsigned attempt = 0);
@@ -104,7 +106,7 @@ public:
   bool server() const override { return side_ == 1; }
   bool connected() const override { return connected_ && !closing_; }
   quic::socket_address peer() const override { return network::address_of(wire_->hosts[1 - side_]); }
-  std::string_view alpn() const override { return "moqt-18"; }
+  std::string_view alpn() const override { return wire_->alpn; }
   std::optional<quic::spki_digest> peer_spki() const override { return std::nullopt; }
   quic::connection_stats stats() const override { return {}; }
 
@@ -186,6 +188,8 @@ private:
 
   sim_connection& add(std::shared_ptr<network::wire> w, unsigned side, quic::connection_events* events);
   void drop(sim_connection* c);
+  /// The first of its own that is among them; empty: none.
+  std::string choose(const std::vector<std::string>& offered) const;
   /// Its loop has something to do.
   void touch() { loop_.touch(); }
 

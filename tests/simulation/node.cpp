@@ -187,6 +187,7 @@ base::result<actors::running_topology> node::wire_liar(process& p, const actors:
   EC_TRY(auto identity, crypto::certificate_pair::load(keys.chain, keys.tls_key));
   actors::quic_endpoint_config config;
   config.implementation = "liar";
+  config.quic.alpns = actors::moq_protocols();
   config.quic.identity = std::make_shared<const crypto::certificate_pair>(std::move(identity));
   EC_TRY(auto endpoint, actors::start_quic_endpoint(world_.system(), std::move(config), on));
   p.source = open_tuner(world_, station_, tuner);

@@ -100,6 +100,7 @@ void theatre::build() {
     c.trust = {keys.signer.to_string()};
     c.hls_dir = hls_folder;
     c.evidence_dir = evidence_folder;
+    if (!scenario_.moq_version.empty()) c.moq_version = {scenario_.moq_version};
     c.hls_mode = scenario_.faults && rng().chance(500) ? "event" : "window";
     add({.what = role::subscriber, .host = first_subscriber + i, .publish = {}, .subscribe = std::move(c)});
   }

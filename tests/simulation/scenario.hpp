@@ -27,6 +27,7 @@ struct scenario {
   unsigned relays = 2;
   unsigned subscribers = 3;
   mutation broken = mutation::none;
+  std::string moq_version{};   ///< that subscribers offer; empty: all, of which moqt-18 is taken
   bool deep = true;            ///< looks into HLS folders and receivers all the time, not at the end only
 };
 

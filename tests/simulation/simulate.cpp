@@ -21,18 +21,19 @@ int usage() {
   std::fprintf(stderr,
     "usage: simulate --seeds FROM..TO [--verbose]   each seed a topology and its faults; exit code 1 if an invariant breaks\n"
     "       simulate --seed N [--log]                 one of them, with what it had in store; --log: with the nodes' log lines\n"
-    "       --broken N: with the N-th mutation of scenario.hpp\n"
+    "       --broken N: with the N-th mutation of scenario.hpp; --moq-version NAME: that subscribers speak (moqt-18)\n"
     "       simulate --minutes N                      a leader, two relays and three subscribers, nothing wrong: how fast\n");
   return 2;
 }
 
-int run_seeds(uint64_t from, uint64_t to, bool verbose, simulation::mutation broken) {
+int run_seeds(uint64_t from, uint64_t to, bool verbose, simulation::mutation broken, const std::string& moq_version) {
   uint64_t failed = 0, promised = 0, delivered = 0, crashes = 0;
   double hours = 0;
   const auto start = cpu_seconds();
   for (auto seed = from; seed <= to; ++seed) {
     auto s = simulation::scenario_of(seed);
     s.broken = broken;
+    s.moq_version = moq_version;
     const auto out = simulation::run(s);
     hours += out.at_seconds / 3600;
     promised += out.counted.promised;
@@ -68,7 +69,7 @@ int run_minutes(unsigned minutes) {
 } // namespace
 
 int main(int argc, char** argv) {
-  std::string seeds, minutes;
+  std::string seeds, minutes, moq_version;
   auto broken = simulation::mutation::none;
   bool verbose = false, log = false;
   for (int i = 1; i < argc; ++i) {
@@ -78,6 +79,7 @@ int main(int argc, char** argv) {
     else if ((a == "--seeds" || a == "--seed") && i + 1 < argc) seeds = argv[++i], verbose = verbose || a == "--seed";
     else if (a == "--minutes" && i + 1 < argc) minutes = argv[++i];
     else if (a == "--broken" && i + 1 < argc) broken = static_cast<simulation::mutation>(std::strtoul(argv[++i], nullptr, 10));
+    else if (a == "--moq-version" && i + 1 < argc) moq_version = argv[++i];
     else return usage();
   }
   base::log::set_up(base::log::format::text, log ? base::log::level::debug : base::log::level::off);
@@ -85,5 +87,5 @@ int main(int argc, char** argv) {
   unsigned long long from = 0, to = 0;
   if (const int got = std::sscanf(seeds.c_str(), "%llu..%llu", &from, &to); got < 1 || (got == 2 && to < from)) return usage();
   else if (got == 1) to = from;
-  return run_seeds(from, to, verbose, broken);
+  return run_seeds(from, to, verbose, broken, moq_version);
 }

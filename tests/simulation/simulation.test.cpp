@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/moq_link.hpp"
 #include "base/log.hpp"
 #include "tests/simulation/scenario.hpp"
 
@@ -87,6 +88,33 @@ TEST_CASE("without faults every subscriber has every chunk") {
   CHECK(out.counted.segments >= 3 * (out.counted.chunks_broadcast - 2));
   CHECK(out.counted.damaged == 0);
   CHECK(out.counted.skipped == 0);
+}
+
+TEST_CASE("each version that subscribers may speak holds too, with faults and without") {
+  base::log::set_up(base::log::format::text, base::log::level::off); // faults are wanted here
+  for (const auto& version : actors::moq_protocols()) {
+    CAPTURE(version);
+    if (!sanitized()) {
+      auto calm = simulation::scenario_of(1);
+      calm.faults = false;
+      calm.moq_version = version;
+      const auto all = simulation::run(calm);
+      CHECK_MESSAGE(!all.failure, all.text());
+      CHECK(all.counted.chunks_broadcast > 30);
+      CHECK(all.counted.segments >= calm.subscribers * (all.counted.chunks_broadcast - 2));
+      CHECK(all.counted.skipped == 0);
+    }
+    uint64_t promised = 0;
+    const uint64_t count = sanitized() ? 1 : 6;
+    for (uint64_t seed = 1; seed <= count; ++seed) {
+      auto s = simulation::scenario_of(seed);
+      s.moq_version = version;
+      const auto out = simulation::run(s);
+      CHECK_MESSAGE(!out.failure, out.text() << "\n  again: build/tests/simulation/simulate --moq-version " << version << " --seed " << seed);
+      promised += out.counted.promised;
+    }
+    if (!sanitized()) CHECK(promised > 5 * count);
+  }
 }
 
 TEST_CASE("a subscriber that shows what no manifest lists is caught") { must_be_caught(mutation::accepts_unlisted, "unverified"); }
