@@ -160,6 +160,7 @@ private:
       if (s->meter.flowing()) ++flowing;
       if (!s->meter.established() || s->ask_at > now || std::exchange(s->asked, true)) continue;
       moq::subscribe_options o;
+      o.order = moq::group_order::ascending; // else a moq-lite relay that is behind lets old groups starve, and one of moqt delays all: no comparison
       s->link->session().subscribe(track_of(static_cast<size_t>(&s - subscribers_.data()) % publishers_.size()), o);
     }
     if (flowing == plan_.subscribers) {
