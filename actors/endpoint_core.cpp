@@ -114,6 +114,25 @@ void endpoint_core::served_session::on_setup(const moq::peer_setup& setup) {
   }
   base::log::info("quic_endpoint", "session-up", {{"peer", peer}, {"implementation", setup.implementation}, {"path", access::path_without_secrets(asked)}, {"protocol", protocol}, {"transport", path.empty() ? "quic" : "webtransport"}});
   if (guest) guest->on_setup(setup);
+  if (home.leaving_) home.ask_to_leave(link->session()); // it came just before
+}
+
+void endpoint_core::served_session::on_goaway(std::string_view uri, uint64_t timeout_ms) {
+  if (guest) guest->on_goaway(uri, timeout_ms);
+}
+
+size_t endpoint_core::go_away(const std::string& uri, std::chrono::milliseconds timeout) {
+  leaving_ = uri;
+  leave_by_ = loop_->now() + timeout;
+  for (auto& s : served_) ask_to_leave(s.link->session());
+  for (auto* link : dialled_)
+    if (link->session().established()) link->session().goaway("", 0);
+  return served_.size();
+}
+
+void endpoint_core::ask_to_leave(moq::session& session) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(leave_by_ - loop_->now());
+  if (session.established()) session.goaway(*leaving_, static_cast<uint64_t>(std::max<int64_t>(1, left.count())));
 }
 
 std::optional<moq::request_error> endpoint_core::served_session::on_authorize(moq::request_id request, const moq::authorization& a) {
@@ -235,6 +254,10 @@ void endpoint_core::pace_publishers(base::mono_time now) {
 }
 
 quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address&) {
+  if (leaving_) {
+    ++turned_away_;
+    return nullptr;
+  }
   if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, std::string(alpn), {});
   auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = protocols_, .origins = origins_}, *this));
   web->attach(accepted);
@@ -247,6 +270,10 @@ void endpoint_core::on_certificate_refused(const quic::socket_address& peer, con
 }
 
 quic::connection_events* endpoint_core::on_session(quic::connection& session, const quic::webtransport_request& request) {
+  if (leaving_) {
+    ++turned_away_;
+    return nullptr;
+  }
   return serve(session, moq::transport_kind::webtransport, request.protocol, request.path);
 }
 

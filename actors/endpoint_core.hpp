@@ -78,6 +78,12 @@ public:
   /// No session is heard any more. False while actors that heard one have not ended: the loop is to run on.
   bool end_guests();
 
+  /// No session is taken any more, and all that peers opened are asked to go on at `uri`, or elsewhere if it is empty, within `timeout`, after
+  /// which they end; servers that this node dialled are told that it will leave. The number of the sessions that peers opened.
+  size_t go_away(const std::string& uri, std::chrono::milliseconds timeout);
+  /// Connections that came after that.
+  uint64_t turned_away() const { return turned_away_; }
+
   /// Ends the sessions whose peers would not know from the end of the connection why. True when all of them have ended.
   bool end_web_sessions(uint64_t code, std::string_view reason);
 
@@ -114,6 +120,7 @@ private:
     moq::upper_layer* guest = nullptr; ///< hears what the peer offers
     std::unique_ptr<moq::relay_peer> relayed; ///< the guest, of a relay
     void on_setup(const moq::peer_setup& setup) override;
+    void on_goaway(std::string_view uri, uint64_t timeout_ms) override;
     std::optional<moq::request_error> on_authorize(moq::request_id request, const moq::authorization& a) override;
     void on_closed(uint64_t code, std::string_view reason) override;
     void on_subscribe_ok(moq::request_id request, const moq::subscribe_ok& ok) override;
@@ -129,6 +136,7 @@ private:
     void on_publish_namespace_done(moq::request_id request, const moq::track_namespace& ns) override;
   };
 
+  void ask_to_leave(moq::session& session);
   /// Ends what its token allows no longer.
   void check_access();
   /// Has those wait that publish faster than they may.
@@ -144,6 +152,9 @@ private:
   uint64_t origin_id_ = 0;
   std::optional<guest_wish> wish_;
   uint32_t guests_ = 0; ///< that ever came
+  std::optional<std::string> leaving_; ///< set: sessions are asked to go on there
+  base::mono_time leave_by_{};
+  uint64_t turned_away_ = 0;
   std::shared_ptr<const int> guest_lives_ = std::make_shared<const int>(); ///< held by each actor that hears a guest
   mutable moq_link::timers timers_; ///< of served_ and dialled_, which they outlive; asked again while the loop asks for the deadline
   moq::track_store store_; // outlives the sessions that read it

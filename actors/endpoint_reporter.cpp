@@ -43,6 +43,8 @@ private:
     if (!last) return;
     for (const auto& [relay, u] : s.uplinks) {
       base::json::object fields{{"relay", relay}, {"dials", u.dials}, {"sessions", u.sessions}, {"offered", u.offered}, {"refused", u.refused}};
+      if (u.moves > 0) fields.emplace_back("moves", u.moves);
+      if (u.moves_refused > 0) fields.emplace_back("moves_refused", u.moves_refused);
       if (!u.fault.empty()) fields.emplace_back("fault", u.fault);
       send(observer_, report{"uplink-totals", std::move(fields)});
     }
@@ -57,7 +59,7 @@ private:
     // Of the rest only what there was: most of it is trouble.
     for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"duplicates", c.objects_duplicate}, {"conflicts", c.objects_conflict},
            {"behind_hole", c.objects_behind_hole}, {"refused", c.objects_refused}, {"crowded_out", c.objects_crowded_out}, {"subgroups_reset", c.subgroups_reset}, {"subgroups_rescued", c.subgroups_rescued},
-           {"subscriptions_upstream", c.subscriptions_upstream}, {"publishers_lost", c.publishers_lost}, {"publishers_resumed", c.publishers_resumed},
+           {"subscriptions_upstream", c.subscriptions_upstream}, {"publishers_lost", c.publishers_lost}, {"publishers_resumed", c.publishers_resumed}, {"tracks_handed_over", c.tracks_handed_over},
            {"fetches_upstream", c.fetches_upstream}, {"fetches_shared", c.fetches_shared}, {"fetches_incomplete", c.fetches_incomplete}, {"tracks_refused", c.tracks_refused}, {"tracks_closed", c.tracks_closed},
            {"objects_false", c.objects_false}, {"objects_unproven", c.objects_unproven}, {"publishers_ended", c.publishers_ended}, {"web_refused", r.web_refused}})
       if (count > 0) fields.emplace_back(name, count);

@@ -34,6 +34,8 @@ public:
       },
       [this](tick_atom) { quit(); },
       [](retry_atom) {}, // it offers nothing
+      [](move_atom) {},  // and is not the one that dials
+      [](const found_place&) {},
       [this](stop_atom) { quit(); },
     };
   }

@@ -39,6 +39,17 @@ public:
         else note.exchange->end("this node is no relay");
       },
       [this](const guest_wish& wish) { core_->wish(wish); },
+      [this](const leave_wish& wish) -> caf::result<leave_outcome> {
+        left_.push_back(make_response_promise<leave_outcome>());
+        auto answer = left_.back();
+        if (!leave_by_) {
+          leave_by_ = core_->loop().now() + wish.timeout;
+          asked_ = core_->go_away(wish.uri, wish.timeout);
+          send(this, move_atom::value);
+        }
+        return answer;
+      },
+      [this](move_atom) { look_who_is_left(); },
       [this](stop_atom) {
         if (stop_by_) return;
         stop_by_ = core_->loop().now() + linger_;
@@ -83,6 +94,15 @@ private:
     if (!done) base::log::warn("quic_endpoint", "not-published", {{"reason", done.error().message()}});
   }
 
+  /// Sessions end by themselves when the time is over.
+  void look_who_is_left() {
+    if (core_->loop().now() < *leave_by_) {
+      there_ = core_->served();
+      if (there_ > 0) return delayed_send(this, drain_poll, move_atom::value);
+    }
+    for (auto& who : std::exchange(left_, {})) who.deliver(leave_outcome{asked_, there_, core_->turned_away()});
+  }
+
   /// Peers may still take what is queued, for a while.
   void drain() {
     const auto now = core_->loop().now();
@@ -104,6 +124,10 @@ private:
   std::shared_ptr<endpoint_core> core_;
   std::chrono::milliseconds linger_;
   std::optional<base::mono_time> stop_by_;
+  std::optional<base::mono_time> leave_by_; ///< peers are asked to leave
+  size_t asked_ = 0;
+  size_t there_ = 0; ///< at the last look before the time was over
+  std::vector<caf::typed_response_promise<leave_outcome>> left_; ///< to be told when they have left
 };
 
 } // namespace

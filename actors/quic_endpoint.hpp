@@ -22,6 +22,8 @@ struct uplink_status {
   uint64_t sessions = 0; ///< that were set up
   uint64_t offered = 0;  ///< offers that the relay took
   uint64_t refused = 0;  ///< offers that it refused
+  uint64_t moves = 0;    ///< times that it asked to leave, and the session went on elsewhere first
+  uint64_t moves_refused = 0; ///< times that it named a place where the session must not go
   std::string fault;     ///< the last; empty once a session is up
 };
 
@@ -56,6 +58,19 @@ struct token_key_change {
   access::token_keys keys;
 };
 
+/// The sessions that peers opened are to end: each is asked to leave.
+struct leave_wish {
+  std::string uri; ///< where its peers can go on; empty: where they came from
+  std::chrono::milliseconds timeout{0}; ///< for how long they are served all the same
+};
+
+/// What became of that.
+struct leave_outcome {
+  size_t sessions = 0; ///< that were asked
+  size_t ended = 0;    ///< of those, that had not left when the time was over
+  uint64_t turned_away = 0; ///< connections that came meanwhile
+};
+
 /// One UDP socket with its QUIC connections, on an epoll loop of its own. It serves the tracks that publishers add, to every MoQ
 /// session that peers open, and dials out for subscribers (actors/session.hpp).
 using quic_endpoint_actor = caf::typed_actor<
@@ -70,6 +85,10 @@ using quic_endpoint_actor = caf::typed_actor<
   caf::reacts_to<http_request_note>,
   // What peers offer in sessions that they open is wanted from now on.
   caf::reacts_to<guest_wish>,
+  // Takes no new sessions, asks all that there are to leave (GOAWAY), and answers when they have.
+  caf::replies_to<leave_wish>::with<leave_outcome>,
+  // Looks who is left (sent to itself).
+  caf::reacts_to<move_atom>,
   // Looks whether everything is sent (sent to itself while it stops).
   caf::reacts_to<tick_atom>,
   // Sends what is queued, closes all sessions with NO_ERROR, and ends.
@@ -101,3 +120,5 @@ base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::endpoint_status)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::identity_change)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::token_key_change)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::leave_wish)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(ec::actors::leave_outcome)

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "actors/found_place.hpp"
 #include "actors/messages.hpp"
 #include "moq/session.hpp"
 
@@ -51,6 +52,10 @@ using session_actor = caf::typed_actor<
   caf::reacts_to<session_bar>,
   // The connection is gone (sent to itself).
   caf::reacts_to<tick_atom>,
+  // Looks how far it is on its way to where its peer sent it (sent to itself).
+  caf::reacts_to<move_atom>,
+  // Where that is.
+  caf::reacts_to<found_place>,
   // Time to offer again what the peer did not want (sent to itself).
   caf::reacts_to<retry_atom>,
   // Closes the session with NO_ERROR.

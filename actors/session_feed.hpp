@@ -39,9 +39,7 @@ public:
     push(std::move(e));
   }
 
-protected:
-  virtual void push(session_event event) = 0;
-
+  /// Asks a session; its numbers for the requests.
   static subscribe_ids ask(moq::session& session, const subscribe_request& r) {
     subscribe_ids ids;
     auto options = r.options;
@@ -52,6 +50,9 @@ protected:
     return ids;
   }
   static uint64_t ask(moq::session& session, const fetch_request& r) { return session.fetch(r.track, r.first, r.end, {}); }
+
+protected:
+  virtual void push(session_event event) = 0;
 
 private:
   static session_event of(session_event::kind what, moq::request_id request) {

@@ -14,6 +14,8 @@ struct dial_place {
   uint16_t port = 0;
 };
 
+struct move_rules;
+
 /// Whom to dial, and how it is known.
 struct session_peer {
   quic::endpoint_address address;
@@ -21,6 +23,7 @@ struct session_peer {
   std::optional<moq::track_namespace> offer{}; ///< of the endpoint's tracks: the peer may ask for them too
   std::optional<base::mono_duration> keep_alive{}; ///< unset: as the endpoint's other connections
   std::optional<dial_place> at{}; ///< where it is reached; unset: at `address`, whose name its certificate is checked for in any case
+  std::shared_ptr<const move_rules> moves{}; ///< when it asks to leave, the session goes on elsewhere (actors/moving.hpp); null: it is dialled again
 };
 
 /// The first address of a peer. Blocks. Errors: those of resolve.

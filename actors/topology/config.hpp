@@ -99,6 +99,8 @@ struct relay_node_config {
   std::filesystem::path trust_file;             ///< keys for each stream; adds to `trust_signer`
   std::filesystem::path network_secret_file;    ///< of the streams that are verified
   bool relay_unverified = false;                ///< what is no every.channel stream is passed on as it comes
+  std::string handover;                         ///< URI of the relay where its sessions go on when this one ends; empty: where they came from
+  std::optional<std::chrono::seconds> handover_timeout; ///< for how long it serves who has not left by then; unset: 30 s with `handover`, else 2 s
   std::chrono::seconds status_every{0};         ///< its counters are told so often; 0: at the end only
   std::chrono::milliseconds linger{2000};       ///< at the end: how long to wait for subscribers to take the rest
   bool json = false;                            ///< events as JSON lines

@@ -1,6 +1,7 @@
 #include "actors/endpoint_core.hpp"
 #include "actors/endpoint_reporter.hpp"
 #include "actors/relay_http.hpp"
+#include "actors/relay_leaver.hpp"
 #include "actors/relay_uplink.hpp"
 #include "actors/token_key_keeper.hpp"
 #include "actors/topology/access.hpp"
@@ -52,6 +53,17 @@ base::result<std::optional<running_relay_http>> http_side(caf::actor_system& sys
   return std::optional<running_relay_http>{};
 }
 
+/// What its peers are told when it ends.
+base::result<leave_wish> leave_wish_of(const relay_node_config& config) {
+  leave_wish out{config.handover, config.handover_timeout.value_or(std::chrono::seconds(config.handover.empty() ? 2 : 30))};
+  if (!config.handover.empty()) {
+    if (config.handover.find("://") == std::string::npos) return fail(errc::config, "expected moqt://host:port or https://host:port, found '" + config.handover + "'", "--handover");
+    if (const auto next = quic::endpoint_address::parse(config.handover); !next) return fail(about_setting(next.error(), "--handover"));
+  }
+  if (out.timeout < std::chrono::seconds(1) || out.timeout > std::chrono::hours(1)) return fail(errc::config, "expected 1 to 3600", "--handover-timeout");
+  return out;
+}
+
 } // namespace
 
 base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on) {
@@ -59,6 +71,8 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   std::vector<quic::endpoint_address*> dialled;
   for (auto& peer : upstream) dialled.push_back(&peer.address);
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--upstream"));
+  let_move(upstream, verification_of({}, {config.tls_insecure, config.tls_ca}));
+  EC_TRY(const auto leaving, leave_wish_of(config));
   EC_TRY(const auto rules, access_rules_of(config));
   std::string authorities;
   if (!config.client_ca.empty()) {
@@ -99,6 +113,7 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
     out.http_address = "http://" + http.value()->address + "/";
     out.stages.front().push_back(caf::actor_cast<caf::actor>(http.value()->actor));
   }
+  out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(spawn_relay_leaver(sys, endpoint.running.actor, leaving, observer))});
   EC_TRY(auto running, behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out));
   if (http) return running;
   end_topology(sys, std::move(running));

@@ -156,6 +156,7 @@ base::result<publish_plan> plan_of(const publish_config& config, const machine& 
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--relay"));
   EC_TRY(plan.versions, chosen_versions(config.moq_version));
   EC_TRY(plan.shown, client_identity_of(config.client_cert, config.client_key, !dialled.empty(), "--relay"));
+  let_move(plan.relays, verification_of({}, {config.tls_insecure, config.tls_ca}));
   if (!(config.pace >= 0 && config.pace <= tuner::pace_max))
     return fail(errc::config, "expected 0 to " + std::to_string(static_cast<int>(tuner::pace_max)), "--pace");
   if (config.tls_cert.empty() != config.tls_key.empty())

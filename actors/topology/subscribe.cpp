@@ -1,6 +1,7 @@
 #include <system_error>
 
 #include "actors/hls_writer.hpp"
+#include "actors/moving.hpp"
 #include "actors/object_recorder.hpp"
 #include "actors/session_link.hpp"
 #include "actors/source_finder.hpp"
@@ -243,8 +244,10 @@ base::result<running_topology> subscriber(caf::actor_system& sys, const subscrib
     if (outputs.objects) out.push_back(caf::actor_cast<caf::actor>(*outputs.objects));
     if (outputs.evidence) out.push_back(caf::actor_cast<caf::actor>(*outputs.evidence));
     if (outputs.trust) out.push_back(caf::actor_cast<caf::actor>(*outputs.trust));
-    for (uint32_t i = 0; i < plan.peers.size(); ++i)
-      out.push_back(spawn_session_link(s, i, {plan.peers[i].address, plan.peers[i].verification}, plan.on, endpoint, sink, observer));
+    std::vector<session_peer> peers;
+    for (const auto& p : plan.peers) peers.push_back({p.address, p.verification});
+    let_move(peers, verification_of({}, tls_of(plan.config)));
+    for (uint32_t i = 0; i < peers.size(); ++i) out.push_back(spawn_session_link(s, i, peers[i], plan.on, endpoint, sink, observer));
     if (discovery) {
       source_finder_config finder{.stream_id = plan.stream_id, .policy = plan.policy, .first = static_cast<uint32_t>(plan.peers.size()), .places = discovered_max, .link = {}};
       finder.link = [plan, endpoint, sink, observer](caf::actor_system& on_sys, uint32_t id, const quic::endpoint_address& address) {

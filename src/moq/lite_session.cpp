@@ -432,8 +432,8 @@ void lite_session::goaway(std::string_view uri, uint64_t timeout_ms) {
       streams_[*stream].what = lite_stream::kind::goaway;
       base::byte_writer out;
       lite::put_type(out, lite::bidi_type::goaway);
-      lite::encode(out, lite::goaway{std::string(uri)});
-      lower_.write(*stream, base::bytes::adopt(out.take()), true);
+      lite::encode(out, lite::goaway{is_server() ? std::string(uri.substr(0, limits::moq_uri_bytes_max)) : std::string{}});
+      lower_.write(*stream, base::bytes::adopt(out.take()), false); // FIN would say that the session is to end now
     } else {
       ++counters_.waiting_for_stream_credit; // without a stream the session's end will have to do
     }

@@ -26,8 +26,14 @@ void offering::on_closed(uint64_t, std::string_view) {
   offers_.clear();
 }
 
+void offering::on_goaway(std::string_view uri, uint64_t timeout_ms) {
+  leaving_ = true;
+  for (auto& [ns, o] : offers_) o.again.reset();
+  watcher_.on_leave(uri, timeout_ms);
+}
+
 void offering::add(const track_namespace& ns) {
-  if (!up_ || !under_.is_prefix_of(ns)) return;
+  if (!up_ || leaving_ || !under_.is_prefix_of(ns)) return;
   offers_[ns].id = session_->publish_namespace(ns);
 }
 
@@ -58,7 +64,7 @@ void offering::on_request_closed(request_id id) {
 }
 
 void offering::refused(request_id id, const request_error& e) {
-  if (!up_) return;
+  if (!up_ || leaving_) return;
   for (auto& [ns, o] : offers_) {
     if (o.id != id) continue;
     o.id = no_request;

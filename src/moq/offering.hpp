@@ -26,6 +26,8 @@ public:
   /// The session is set up; offers follow.
   virtual void on_up(const peer_setup&) {}
   virtual void on_offered(const track_namespace&) {}
+  /// The peer asks for this session to end (upper_layer::on_goaway): nothing new is offered in it.
+  virtual void on_leave(std::string_view /*uri*/, uint64_t /*timeout_ms*/) {}
   /// Not wanted, or no longer; it is offered again `wait` from now, by on_tick.
   virtual void on_refused(const track_namespace&, const request_error&, std::chrono::milliseconds /*wait*/) {}
 };
@@ -52,6 +54,7 @@ public:
   // upper_layer
   void on_setup(const peer_setup& setup) override;
   void on_closed(uint64_t code, std::string_view reason) override;
+  void on_goaway(std::string_view uri, uint64_t timeout_ms) override;
   void on_request_ok(request_id id, const request_ok& m) override;
   void on_request_error(request_id id, const request_error& e) override;
   void on_request_closed(request_id id) override;
@@ -80,6 +83,7 @@ private:
   offering_watcher& watcher_;
   session* session_ = nullptr;
   bool up_ = false;
+  bool leaving_ = false;
   store_ear ear_{*this};
   std::map<track_namespace, offer> offers_;
 };

@@ -151,7 +151,7 @@ void relay::ask(relayed& w) {
 }
 
 void relay::ask(relayed& w, relay_peer& peer) {
-  if (!peer.up_ || w.from.size() >= config_.upstreams_max || is_barred(peer, w.name)) return;
+  if (!peer.up_ || peer.leaving_ || w.from.size() >= config_.upstreams_max || is_barred(peer, w.name)) return;
   if (std::ranges::any_of(w.from, [&](const taken& u) { return u.from == &peer; })) return;
   ++counters_.subscriptions_upstream;
   subscribe_options o;
@@ -334,6 +334,7 @@ void relay::on_tick(base::mono_time now) {
   now_ = std::max(now_, now);
   due_.reset();
   decide();
+  release_leaving();
   for (auto it = tracks_.begin(); it != tracks_.end();) {
     auto& w = *it->second;
     tick(w);

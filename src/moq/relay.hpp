@@ -52,6 +52,7 @@ struct relay_counters {
   uint64_t subscriptions_upstream = 0;
   uint64_t publishers_lost = 0;       ///< times that a track lost its last publisher without an end
   uint64_t publishers_resumed = 0;    ///< times that one came in time
+  uint64_t tracks_handed_over = 0;    ///< taken from a publisher that leaves until another had all of them
   uint64_t fetches_upstream = 0;
   uint64_t fetches_shared = 0;        ///< served by a fetch upstream that was under way
   uint64_t fetches_incomplete = 0;    ///< of what is not held nobody said whether it exists
@@ -141,6 +142,10 @@ private:
 
   std::optional<request_error> establish(relayed& w, taken& u, const track_properties& properties, std::optional<location> largest);
 
+  // relay_leave.cpp: publishers that leave
+  void release_leaving();
+  bool is_spare(const relayed& w, const taken& leaving) const;
+
   // relay_publish.cpp: what is pushed
   publish_answer published(relay_peer& peer, request_id id, const publish& m);
   static bool needed(const relayed& w);
@@ -203,10 +208,16 @@ public:
   void bind(session& s) { session_ = &s; }
   /// Calls `tell` when the session is set up.
   void on_up(std::function<void(const peer_setup&)> tell) { tell_up_ = std::move(tell); }
+  /// Calls `tell` when the peer asks for this session to end (upper_layer::on_goaway).
+  void on_leave(std::function<void(std::string_view uri, uint64_t timeout_ms)> tell) { tell_leave_ = std::move(tell); }
+  /// Nothing is taken or fetched from it any more. It comes to that after a GOAWAY: each track is left when another publisher has all that
+  /// may still come of it.
+  bool is_left() const { return subscriptions_.empty() && fetches_.empty(); }
 
   // upper_layer
   void on_setup(const peer_setup& setup) override;
   void on_closed(uint64_t code, std::string_view reason) override;
+  void on_goaway(std::string_view uri, uint64_t timeout_ms) override;
   void on_subscribe_ok(request_id id, const subscribe_ok& ok) override;
   void on_request_error(request_id id, const request_error& e) override;
   void on_subgroup_begin(request_id id, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) override;
@@ -231,7 +242,9 @@ private:
   std::string name_;
   bool upstream_;
   bool up_ = false; ///< requests may be made
+  bool leaving_ = false; ///< asked for the end of its session: nothing new is asked of it
   std::function<void(const peer_setup&)> tell_up_;
+  std::function<void(std::string_view, uint64_t)> tell_leave_;
   session* session_ = nullptr;
   std::map<request_id, relay::relayed*> subscriptions_;
   std::map<request_id, relay::job*> fetches_;

@@ -77,7 +77,7 @@ std::shared_ptr<const fill> relay::bring(track& t, location first, location last
 /// Asks the first publisher that can be asked. False: there is none.
 bool relay::start(job& j) {
   for (const auto& u : j.of->from) {
-    if (!u.established || !u.from->up_) continue;
+    if (!u.established || !u.from->up_ || u.from->leaving_) continue;
     ++counters_.fetches_upstream;
     j.from = u.from;
     const location end = j.last.object == id_max ? location{j.last.group, 0} : location{j.last.group, j.last.object + 1};

@@ -424,6 +424,7 @@ bool session::closed() const { return impl_->closed_; }
 base::mono_time session::now() const { return impl_->now_; }
 session_memory session::memory() const { return impl_->memory(); }
 size_t session::open_requests() const { return impl_->open_requests(); }
+size_t session::serving() const { return impl_->serving(); }
 bool session::is_open(request_id id) const { return impl_->is_open(id); }
 hop_path session::hops(request_id id, const track_namespace& ns) const { return impl_->hops(id, ns); }
 

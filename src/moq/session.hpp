@@ -202,6 +202,8 @@ public:
   bool is_open(request_id id) const;
   /// Requests open in both directions.
   size_t open_requests() const;
+  /// Subscriptions and fetches in which this side publishes, those of tracks that it pushed among them.
+  size_t serving() const;
   const session_counters& counters() const;
   session_memory memory() const;
 

@@ -132,6 +132,8 @@ const std::vector<setting<actors::relay_node_config>>& relay_settings() {
     make_setting("cache-mb", "N", "objects that are kept for who joins late or fetches, MiB, of all tracks (1024)", &c::cache_mb),
     make_setting("cache-age", "SECONDS", "how long a group is kept; the newest of a track stays (120)", &c::cache_age),
     make_setting("publisher-linger-ms", "N", "how long a publisher that vanished is waited for, milliseconds (5000)", &c::publisher_linger),
+    make_setting("handover", "URI", "when this relay is stopped: the relay where its sessions go on, moqt://host:port#spki=... or https://host:port/ (default: where they came from)", &c::handover),
+    make_setting("handover-timeout", "SECONDS", "for how long a relay that is stopped serves who has not left yet, 1 to 3600 (30 with --handover, otherwise 2)", &c::handover_timeout),
     make_setting("require-manifest", "", "pass on of every.channel streams only what manifests of trusted keys list, and nothing else (false)", &c::require_manifest),
     make_setting("trust-signer", "KEY", "ed25519:<hex> of a signer whose manifests count; several may be given", &c::trust_signer),
     make_setting("trust-file", "FILE", "JSON: which keys to trust for which streams; adds to --trust-signer", &c::trust_file),

@@ -354,7 +354,8 @@ def relay(t):
     bad(["--require-manifest", "--trust-signer", someone, "--network-secret-file", "/nowhere.secret"], USAGE, "/nowhere.secret")
     bad(["--status-seconds", "86401"], USAGE, "--status-seconds")
     for option, value in (("--cache-mb", "0"), ("--moq-version", "moq-lite-99"), ("--moq-version", "moqt-17"), ("--cache-mb", "much"), ("--cache-age", "0"), ("--cache-age", "86401"), ("--publisher-linger-ms", "600001"),
-                          ("--publisher-linger-ms", "-1"), ("--json", "perhaps")):
+                          ("--publisher-linger-ms", "-1"), ("--handover", "relay.example:4443"), ("--handover", "http://relay.example:4443"), ("--handover", "moqt://relay.example"),
+                          ("--handover-timeout", "0"), ("--handover-timeout", "3601"), ("--handover-timeout", "soon"), ("--json", "perhaps")):
         bad([f"{option}={value}"], USAGE, option)
     bad_input_keys.relay_access(t, bad)
     t.complete("relay")

@@ -176,6 +176,7 @@ base::result<actors::running_topology> node::wire(process& p) {
   switch (config_.what) {
   case role::leader: return actors::leader(sys, config_.publish, p.observer, on);
   case role::relay: return actors::relay(sys, config_.publish, p.observer, on);
+  case role::moq_relay: return actors::moq_relay(sys, config_.mesh, p.observer, on);
   case role::subscriber: return actors::subscriber(sys, config_.subscribe, p.observer, on);
   case role::liar: break;
   }
@@ -238,6 +239,10 @@ void node::start() {
   }
   p->topology = std::move(made).value();
   if (p->mischief) lie(p);
+}
+
+void node::stop() {
+  if (up_) actors::end_topology(world_.system(), process_->topology);
 }
 
 void node::crash(enum crash how) {

@@ -31,7 +31,7 @@ struct key_ring {
   static const key_ring& of_process();
 };
 
-enum class role { leader, relay, subscriber, liar };
+enum class role { leader, relay, moq_relay, subscriber, liar };
 
 /// What a node runs. Its fields are read at each start.
 struct node_config {
@@ -39,6 +39,7 @@ struct node_config {
   host_id host = 1;
   actors::publish_config publish;     ///< leader, relay
   actors::subscribe_config subscribe; ///< subscriber
+  actors::relay_node_config mesh;     ///< moq_relay
   attack::wrong lie = attack::wrong::flipped_bytes; ///< liar
   bool rewinds = false;               ///< its tuner may give the seconds before a start once more
 };
@@ -64,6 +65,8 @@ public:
   node& operator=(const node&) = delete;
 
   void start();
+  /// Its process is asked to end, as by SIGTERM; the machine stays.
+  void stop();
   /// Goes down at once, wherever it is.
   void crash(enum crash how);
   /// The process that went down is cleared away (between two messages).

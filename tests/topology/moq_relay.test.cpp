@@ -94,6 +94,64 @@ TEST_CASE("a leader that dials a relay is shown verified to who knows the relay 
   CHECK(test::int_of(totals[0], "offered") == 2);
 }
 
+TEST_CASE("a relay that ends hands publisher and subscriber over to another, whose key they know by its URI alone, and no chunk is missing") {
+  test::topology_bench bench;
+  auto next_config = relay_config(bench);
+  next_config.state_dir = bench.dir / "next-relay-state";
+  const auto next = start_relay(bench, next_config);
+  auto config = relay_config(bench);
+  config.handover = next->address();
+  const auto relay = start_relay(bench, config);
+  auto publishing = bench.publish("leader");
+  publishing.relay = {relay->address()};
+  const auto leader = bench.leader(publishing);
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered"), leader->log().text());
+  auto wanted = bench.subscribe(*leader, *leader);
+  wanted.remote = {relay->address()};
+  const auto subscriber = bench.subscriber(wanted);
+  REQUIRE_MESSAGE(subscriber->log().wait("segment", 2), subscriber->log().text());
+
+  relay->stop();
+  REQUIRE_MESSAGE(relay->ended(), relay->log().text());
+  REQUIRE_MESSAGE(leader->log().wait("uplink-moved"), leader->log().text());
+  REQUIRE_MESSAGE(subscriber->log().wait("source-moved"), subscriber->log().text());
+  const auto shown = subscriber->log().count("segment");
+  REQUIRE_MESSAGE(subscriber->log().wait("segment", shown + 3), subscriber->log().text());
+  subscriber->stop();
+  REQUIRE_MESSAGE(subscriber->ended(), subscriber->log().text());
+
+  const auto left = relay->log().all("left");
+  REQUIRE(left.size() == 1);
+  CHECK(test::int_of(left[0], "ended") == 0);
+  CHECK(leader->log().count("uplink-down") == 0);
+  CHECK(subscriber->log().count("source-down") == 0);
+  CHECK(subscriber->log().count("rejected") == 0);
+  CHECK_MESSAGE(subscriber->log().count("skipped") == 0, subscriber->log().text());
+  const auto chunks = subscriber->log().all("chunk");
+  for (size_t i = 1; i < chunks.size(); ++i) CHECK(test::int_of(chunks[i], "chunk") == test::int_of(chunks[i - 1], "chunk") + 1);
+  CHECK(bench.verify().ok());
+}
+
+TEST_CASE("a relay that sends its peers where nobody is is left in the end, and dialled again") {
+  test::topology_bench bench;
+  auto config = relay_config(bench);
+  config.handover = "moqt://127.0.0.1:9#spki=" + std::string(64, '0');
+  config.handover_timeout = std::chrono::seconds(1);
+  auto relay = start_relay(bench, config);
+  const auto where = relay->address();
+  auto publishing = bench.publish("leader");
+  publishing.relay = {where};
+  const auto leader = bench.leader(publishing);
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered"), leader->log().text());
+  relay->stop();
+  REQUIRE_MESSAGE(relay->ended(), relay->log().text());
+  CHECK(leader->log().count("uplink-leaves") == 1);
+  relay.reset();
+  relay = start_relay(bench, relay_config(bench, authority_of(where)));
+  REQUIRE_MESSAGE(leader->log().wait("uplink-offered", 2), leader->log().text());
+  CHECK(leader->log().count("uplink-moved") == 0);
+}
+
 TEST_CASE("a relay that is reached elsewhere than at its name is checked for its name") {
   test::topology_bench bench;
   const auto relay = start_relay(bench, relay_config(bench));
@@ -268,4 +326,7 @@ TEST_CASE("settings of a verifying relay that cannot work are named before anyth
   CHECK(says(fault([](auto& c) { c.require_manifest = true; c.trust_signer = {"ed25519:aa"}; }), "--trust-signer"));
   CHECK(says(fault([](auto& c) { c.require_manifest = true; c.trust_file = "/nowhere"; }), "--trust-file"));
   CHECK(says(fault([](auto& c) { c.status_every = std::chrono::hours(25); }), "--status-seconds"));
+  CHECK(says(fault([](auto& c) { c.handover = "relay.example:4443"; }), "--handover"));
+  CHECK(says(fault([](auto& c) { c.handover = "moqt://relay.example"; }), "--handover"));
+  CHECK(says(fault([](auto& c) { c.handover_timeout = std::chrono::seconds(0); }), "--handover-timeout"));
 }

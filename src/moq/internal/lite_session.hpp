@@ -142,6 +142,7 @@ public:
   void goaway(std::string_view uri, uint64_t timeout_ms) override;
   void close(uint64_t code, std::string_view reason) override;
   size_t open_requests() const override;
+  size_t serving() const override { return served_.size() + questions_.size(); }
 
   // lite_subscribe.cpp
   void on_datagram(base::bytes data, mono_time now) override;

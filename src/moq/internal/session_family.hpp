@@ -51,6 +51,7 @@ public:
   virtual hop_path hops(request_id, const track_namespace&) const { return {}; }
   virtual bool is_open(request_id) const { return true; }
   virtual size_t open_requests() const = 0;
+  virtual size_t serving() const = 0;
   virtual session_memory memory() const = 0;
   /// Bytes of a stream came and were read as far as they go: what is left of all streams is held within its bound.
   void weigh(size_t arrived);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -236,6 +237,9 @@ public:
 
   bool is_open(request_id id) const override { return peers_.contains(id) || own_.contains(id); }
   size_t open_requests() const override { return own_.size() + peers_.size(); }
+  size_t serving() const override {
+    return static_cast<size_t>(std::ranges::count_if(peers_, [](const auto& p) { return p.second.kind == request_kind::subscribe || p.second.kind == request_kind::fetch || p.second.kind == request_kind::publish; }));
+  }
 
   // session_memory.cpp
   session_memory memory() const override;

@@ -1,0 +1,61 @@
+// Publishers that leave in good order: what is taken from them goes over to others first [MOQT 3.5, 9.5.1].
+#include <algorithm>
+
+#include "moq/internal/relay_state.hpp"
+
+namespace ec::moq {
+namespace {
+
+/// How often it is looked whether others have what a leaving publisher gave.
+constexpr std::chrono::milliseconds look_wait{50};
+
+} // namespace
+
+/// True if others give all that may still come from `leaving`: what they begin with is here already, or was never to come from there, and
+/// each stream that is open there can go on elsewhere.
+bool relay::is_spare(const relayed& w, const taken& leaving) const {
+  if (!w.t || std::ranges::any_of(leaving.groups, [](const auto& g) { return !g.second.decided; })) return false;
+  const auto& groups = w.t->groups();
+  const auto held = [&](location at) {
+    const auto g = groups.find(at.group);
+    return g != groups.end() && (g->second.ended || g->second.objects.contains(at.object));
+  };
+  return std::ranges::any_of(w.from, [&](const taken& u) {
+    if (&u == &leaving || !u.established || u.from->leaving_) return false;
+    if (u.start && !held(*u.start) && (!leaving.start || *leaving.start < *u.start)) return false;
+    return std::ranges::all_of(leaving.subgroups, [&](const auto& open) {
+      const auto& [key, progress] = open;
+      if (!progress.open) return true;
+      const auto g = groups.find(key.first);
+      if (g == groups.end()) return !groups.empty() && key.first < groups.begin()->first; // gone by age, or its first object is on its way
+      const auto s = g->second.subgroups.find(key.second);
+      return s == g->second.subgroups.end() || s->second.ended || can_go_on(u, key.first, key.second, s->second.last);
+    });
+  });
+}
+
+void relay::release_leaving() {
+  bool waits = false;
+  for (auto* peer : peers_) {
+    if (!peer->leaving_) continue;
+    for (const auto& [id, w] : std::map(peer->subscriptions_)) {
+      const auto* u = w->of(*peer, id);
+      if (!u || !is_spare(*w, *u)) {
+        waits = true;
+        continue;
+      }
+      ++counters_.tracks_handed_over;
+      if (peer->up_) peer->session_->unsubscribe(id);
+      lost(*peer, id, false, done_code::going_away, {.code = request_code::going_away, .retry_after_ms = {}, .reason = "its publisher leaves", .to = {}});
+    }
+  }
+  if (waits) wake(now_ + look_wait);
+}
+
+void relay_peer::on_goaway(std::string_view uri, uint64_t timeout_ms) {
+  leaving_ = true;
+  home().wake(home_.now_);
+  if (tell_leave_) tell_leave_(uri, timeout_ms);
+}
+
+} // namespace ec::moq
