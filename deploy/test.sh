@@ -4,6 +4,7 @@
 #
 #   EC_BUILD_DIR=DIR EC_MESON_ARGS="..."   as in setup.sh
 #   EC_TEST_COUNTS=FILE                    writes the counts as JSON too
+#   MESON_TESTTHREADS=N                    tests at once; 2 for each core and one
 #   CI=true                                also installs the foreign judges (npm, Chromium): setup-judges.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,4 +13,6 @@ cd "$(dirname "$0")/.."
 if [ "${CI:-}" = true ]; then
   ./deploy/setup-judges.sh </dev/null || echo "test: the judges could not be installed; their tests are skipped by name" >&2
 fi
+# Most of the time goes to tests of whole processes, which wait much and compute little.
+export MESON_TESTTHREADS=${MESON_TESTTHREADS:-$((2 * $(nproc) + 1))}
 exec python3 tests/run.py "${EC_BUILD_DIR:-build}" ${EC_TEST_COUNTS:+--counts "$EC_TEST_COUNTS"} -- "$@"

@@ -7,6 +7,9 @@ the others are compiled here.
     tests/lint/headers.py ROOT CACHE_DIR COMPILER [ARGUMENT ...]
     tests/lint/headers.py --self-test COMPILER
 
+One library takes longer to read than all that is ours. It is precompiled for the headers that include it, directly or not: whoever
+does so has all of it anyway.
+
 A header that compiled is not tried again until it or a header of ours that it includes changes: CACHE_DIR holds one small
 file per header with the digests. EC_LINT_CACHE names another cache folder.
 """
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 
+SLOW = "caf/all.hpp"
 FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++"]
 
 
@@ -60,8 +64,29 @@ def digest(path):
         return ""
 
 
-def compile_one(root, cache, command, header):
-    """Empty if the header compiles, else what the compiler said."""
+def includes(root, header, wanted, known):
+    """Whether `header` has `#include <wanted>`, or a header of ours that it includes. `known`: the answers so far."""
+    if header not in known:
+        known[header] = False # so that a ring ends
+        text = read_text(os.path.join(root, header))
+        ours = [p for name in re.findall(r'^#include\s+"([^"]+)"', text, re.M) for p in (name, "src/" + name) if os.path.exists(os.path.join(root, p))]
+        known[header] = re.search(r"^#include\s+<%s>" % re.escape(wanted), text, re.M) is not None or any(
+            includes(root, p, wanted, known) for p in ours)
+    return known[header]
+
+
+def precompile(folder, command):
+    """The arguments with which a unit begins with SLOW; none if the compiler cannot."""
+    header = os.path.join(folder, "slow.hpp")
+    with open(header, "w", encoding="utf-8") as out:
+        out.write("#include <%s>\n" % SLOW)
+    arguments = [a for a in command if a != "-fsyntax-only" and a != "-x" and a != "c++"]
+    done = subprocess.run([*arguments, "-x", "c++-header", "-o", header + ".gch", header], capture_output=True, check=False)
+    return ["-include", header] if done.returncode == 0 else []
+
+
+def compile_one(root, cache, command, header, before=()):
+    """Empty if the header compiles behind the arguments `before`, else what the compiler said."""
     record = os.path.join(cache, header.replace("/", "+") + ".json")
     try:
         with open(record, encoding="utf-8") as kept:
@@ -75,7 +100,7 @@ def compile_one(root, cache, command, header):
         with open(unit, "w", encoding="utf-8") as out:
             # Twice: the second must be empty.
             out.write('#include "%s"\n' % os.path.join(root, header) * 2)
-        done = subprocess.run([*command, "-MMD", "-MF", depends, unit], cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, *before, "-MMD", "-MF", depends, unit], cwd=root, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             return done.stderr or "the compiler ended with %d" % done.returncode
         with open(depends, encoding="utf-8") as listed:
@@ -93,8 +118,11 @@ def check(root, cache, compiler):
     os.makedirs(cache, exist_ok=True)
     command = [*compiler, *FLAGS, "-I" + os.path.join(root, "src"), "-I" + root]
     found = sorted(header for header in headers(root) if not proven_by_the_build(root, header))
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        said = list(pool.map(lambda header: compile_one(root, cache, command, header), found))
+    known = {}
+    slow = {header for header in found if includes(root, header, SLOW, known)}
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        before = precompile(folder, command) if slow else []
+        said = list(pool.map(lambda header: compile_one(root, cache, command, header, before if header in slow else ()), found))
     return len(found), {header: text for header, text in zip(found, said) if text}
 
 
