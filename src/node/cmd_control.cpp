@@ -125,7 +125,7 @@ base::result<actors::running_topology> wire(caf::actor_system& sys, const contro
     actors::quic_endpoint_config dials;
     dials.implementation = "ec-node/" EC_VERSION;
     dials.linger = std::chrono::seconds{announces ? 1 : 0}; // for what is said at the end
-    EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
+    EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials), this_machine()));
     out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
     out.loops.push_back(endpoint.loop);
     wishes.endpoint = std::move(endpoint);

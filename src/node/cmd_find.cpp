@@ -120,7 +120,7 @@ int resolve_as_node(const std::string& command, const find_options& options, dis
     actors::quic_endpoint_config dials;
     dials.implementation = "ec-node/" EC_VERSION;
     dials.linger = std::chrono::milliseconds{0};
-    EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials)));
+    EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(dials), this_machine()));
     actors::running_topology out;
     out.stages.push_back({caf::actor_cast<caf::actor>(endpoint.actor)});
     out.loops.push_back(endpoint.loop);

@@ -4,6 +4,7 @@
 
 #include "actors/topology/common.hpp"
 #include "actors/topology/topology.hpp"
+#include "node/run_topology.hpp"
 
 namespace ec::node {
 
@@ -22,7 +23,7 @@ base::result<void> as_client(actors::quic_endpoint_config config, const std::fun
   caf::actor_system sys{settings};
   config.implementation = "ec-node/" EC_VERSION;
   config.linger = std::chrono::milliseconds(200);
-  EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(config)));
+  EC_TRY(auto endpoint, actors::start_quic_endpoint(sys, std::move(config), this_machine()));
   caf::scoped_actor self{sys};
   work(self, endpoint);
   actors::running_topology topology{.stages = {{caf::actor_cast<caf::actor>(endpoint.actor)}}, .loops = {endpoint.loop}};

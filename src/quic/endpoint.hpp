@@ -14,6 +14,7 @@
 #include "base/result.hpp"
 #include "crypto/certificate.hpp"
 #include "quic/address.hpp"
+#include "quic/qlog.hpp"
 #include "quic/udp.hpp"
 
 /// A QUIC endpoint [RFC 9000, 9001, 9002, 9221]: one UDP socket, any number of connections that it accepts and dials.
@@ -91,6 +92,8 @@ struct endpoint_config {
   /// Largest UDP payload to probe for: 1200 (no probes) to 9000.
   uint16_t udp_payload_bytes_max = 1452;
   udp_options udp;
+  /// Where connections note what happens to them; nothing: nowhere.
+  std::shared_ptr<qlog> notes;
 };
 
 /// Why a connection ended.

@@ -193,6 +193,8 @@ private:
   friend tls_session* session_of(ngtcp2_crypto_conn_ref* ref);
 
   ngtcp2_settings settings(base::mono_time now) const;
+  /// `first`: the destination id that the client chose first.
+  void begin_notes(ngtcp2_settings& s, const ngtcp2_cid& first);
   ngtcp2_transport_params params() const;
   std::optional<uint64_t> open(bool bidi);
   stream* find(uint64_t id) const;
@@ -232,6 +234,7 @@ private:
   state state_ = state::handshaking;
   std::optional<base::mono_duration> keep_alive_; ///< in place of the endpoint's
   memory_account memory_; ///< of conn_, which it outlives
+  std::unique_ptr<qlog_trace> notes_; ///< conn_ writes to it until it is gone
   ngtcp2_conn* conn_ = nullptr;
   ngtcp2_crypto_conn_ref ref_{};
   std::unique_ptr<tls_session> tls_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/hex.hpp"
 #include "quic/internal/connection.hpp"
 
 namespace ec::quic::internal {
@@ -115,6 +116,10 @@ struct connection_impl::callbacks {
     return 0;
   }
 
+  static void qlog_write(void* user, uint32_t, const void* data, size_t size) {
+    self(user).notes_->write({static_cast<const char*>(data), size});
+  }
+
   static void rand(uint8_t* out, size_t size, const ngtcp2_rand_ctx*) {
     // Grease and probe timing only; ids and tokens come from new_cid, which checks.
     if (!random_bytes(out, size)) std::memset(out, 0, size);
@@ -197,6 +202,13 @@ ngtcp2_settings connection_impl::settings(base::mono_time now) const {
   return s;
 }
 
+void connection_impl::begin_notes(ngtcp2_settings& s, const ngtcp2_cid& first) {
+  const auto& notes = host_.config().notes;
+  if (!notes) return;
+  notes_ = notes->begin(base::to_hex({first.data, first.datalen}), server_);
+  if (notes_) s.qlog_write = callbacks::qlog_write;
+}
+
 ngtcp2_transport_params connection_impl::params() const {
   const auto& config = host_.config();
   ngtcp2_transport_params p;
@@ -230,6 +242,7 @@ result<void> connection_impl::start_server(const server_start& start, base::mono
   } else {
     p.original_dcid = start.header->dcid;
   }
+  begin_notes(s, p.original_dcid);
   ngtcp2_cid scid{};
   p.stateless_reset_token_present = 1;
   if (!host_.new_cid(*this, scid, p.stateless_reset_token)) return base::fail(errc::internal, "no random numbers");
@@ -254,13 +267,14 @@ result<void> connection_impl::start_client(const client_start& start, base::mono
   local_ = start.local;
   remote_ = start.remote;
   events_ = start.events;
-  const auto s = settings(now);
+  auto s = settings(now);
   const auto p = params();
   ngtcp2_cid scid{};
   ngtcp2_cid dcid{};
   dcid.datalen = 18;
   uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN];
   if (!random_bytes(dcid.data, dcid.datalen) || !host_.new_cid(*this, scid, token)) return base::fail(errc::internal, "no random numbers");
+  begin_notes(s, dcid);
   ngtcp2_path path{};
   path.local = {const_cast<sockaddr*>(local_.data()), local_.size()};
   path.remote = {const_cast<sockaddr*>(remote_.data()), remote_.size()};
