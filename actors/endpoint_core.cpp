@@ -75,6 +75,12 @@ size_t endpoint_core::unsent() const {
   return sum;
 }
 
+moq::session_counters endpoint_core::served_counters() const {
+  auto sum = ended_;
+  for (const auto& s : served_) sum += s.link->session().counters();
+  return sum;
+}
+
 void endpoint_core::watch(moq_link& link) {
   dialled_.push_back(&link);
   link.time_by(&timers_);
@@ -314,6 +320,7 @@ quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::t
   s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {
     self->link->session().on_transport_closed(why.code, why.text, loop_->now());
     self->link->time_by(nullptr);
+    ended_ += self->link->session().counters();
     gone_.splice(gone_.end(), served_, self);
   });
   s.link->time_by(&timers_);

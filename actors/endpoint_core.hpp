@@ -63,6 +63,8 @@ public:
   /// Of the sessions with one relay that this node dials; made at the first call, and stays.
   uplink_status& uplink(const std::string& relay) { return uplinks_[relay]; }
   const std::map<std::string, uplink_status>& uplinks() const { return uplinks_; }
+  /// What the sessions that peers opened counted, ended ones too.
+  moq::session_counters served_counters() const;
   /// Bytes that peers have not taken yet, over all sessions.
   size_t unsent() const;
 
@@ -166,6 +168,7 @@ private:
   std::shared_ptr<shown_identity> identity_ = std::make_shared<shown_identity>();
   std::list<served_session> served_;
   std::list<served_session> gone_; ///< destroyed at the end of the turn, never within their own callback
+  moq::session_counters ended_; ///< what sessions counted that are no longer in served_
   std::list<std::unique_ptr<quic::webtransport>> webs_; ///< below served_
   std::vector<std::string> origins_; ///< pages that may open a session; empty: any
   uint64_t web_refused_ = 0;         ///< by connections that are gone

@@ -64,8 +64,18 @@ private:
            {"objects_false", c.objects_false}, {"objects_unproven", c.objects_unproven}, {"publishers_ended", c.publishers_ended}, {"web_refused", r.web_refused}})
       if (count > 0) fields.emplace_back(name, count);
     if (r.http) tell_http(*r.http, fields);
+    tell_trouble(s, fields);
     if (r.access) tell_access(*r.access, r.access_untold, fields);
     send(observer_, report{event, std::move(fields)});
+  }
+
+  /// What slow or hostile peers cost, and what came of it.
+  static void tell_trouble(const endpoint_status& s, base::json::object& fields) {
+    for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"groups_too_far_behind", s.moq.groups_too_far_behind}, {"groups_too_old", s.moq.groups_delivery_timeout},
+           {"streams_too_much", s.moq.streams_too_much}, {"objects_too_large", s.moq.objects_too_large}, {"datagrams_dropped", s.moq.datagrams_dropped},
+           {"requests_refused_load", s.moq.requests_refused_load}, {"handshakes_failed", s.quic.handshakes_failed}, {"connections_refused", s.quic.refused},
+           {"retries_sent", s.quic.retries_sent}, {"overburdened", s.quic.overburdened}})
+      if (count > 0) fields.emplace_back(name, count);
   }
 
   static void tell_access(const access::access_counters& a, uint64_t untold, base::json::object& fields) {

@@ -11,6 +11,7 @@
 #include "actors/net_loop.hpp"
 #include "actors/relaying.hpp"
 #include "actors/session_events.hpp"
+#include "moq/session.hpp"
 #include "quic/endpoint.hpp"
 
 namespace ec::actors {
@@ -43,6 +44,7 @@ struct relay_status {
 /// What an endpoint did since its start.
 struct endpoint_status {
   quic::endpoint_counters quic;
+  moq::session_counters moq; ///< of all sessions that peers opened
   size_t sessions = 0; ///< that peers opened
   std::map<std::string, uplink_status> uplinks; ///< by the relay's host:port
   std::optional<relay_status> relay; ///< if it relays

@@ -111,6 +111,9 @@ struct session_counters {
   uint64_t properties_left_out = 0;    ///< objects whose properties, but for a timestamp, have no place in a frame
 };
 
+/// Field by field: of several sessions together.
+session_counters& operator+=(session_counters& sum, const session_counters& more);
+
 /// Bytes that a session holds for what its peer sent, with a charge for each entry of its tables. Not what the store holds, nor what is queued.
 struct session_memory {
   size_t streams = 0;  ///< what came of objects and messages that are not whole, but for the largest

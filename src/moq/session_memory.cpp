@@ -1,10 +1,21 @@
 // What a session holds for its peer, and what it does when that is too much.
 #include <algorithm>
+#include <array>
+#include <bit>
 
 #include "moq/internal/lite_session.hpp"
 #include "moq/internal/session_impl.hpp"
 
 namespace ec::moq {
+
+session_counters& operator+=(session_counters& sum, const session_counters& more) {
+  using fields = std::array<uint64_t, sizeof(session_counters) / sizeof(uint64_t)>;
+  auto all = std::bit_cast<fields>(sum);
+  const auto add = std::bit_cast<fields>(more);
+  for (size_t i = 0; i < all.size(); ++i) all[i] += add[i];
+  return sum = std::bit_cast<session_counters>(all);
+}
+
 namespace {
 
 namespace limits = base::limits;

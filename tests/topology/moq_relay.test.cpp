@@ -170,6 +170,11 @@ TEST_CASE("a relay that is reached elsewhere than at its name is checked for its
   const auto refused = bench.leader(strict);
   REQUIRE_MESSAGE(refused->log().wait("branch-down"), refused->log().text());
   CHECK(refused->log().count("uplink-up") == 0);
+  relay->stop();
+  REQUIRE_MESSAGE(relay->ended(), relay->log().text());
+  const auto totals = relay->log().all("relay-totals");
+  REQUIRE(totals.size() == 1);
+  CHECK_MESSAGE(test::int_of(totals[0], "handshakes_failed") >= 1, relay->log().text());
 }
 
 TEST_CASE("settings of relays that cannot work are named before anything runs") {

@@ -91,6 +91,12 @@ TEST_CASE("objects that come in part, on stream after stream, are held within th
   CHECK_FALSE(v.server_end.closed);
   v.feed(5002, victim::object_in_part(1, 2000, 0, 0, 5, 5), true);
   CHECK(v.server_says.has("object 0 2000/0"));
+  // What the sessions of an endpoint counted is told together.
+  auto sum = v.server->counters();
+  sum += v.server->counters();
+  CHECK(sum.streams_too_much == 2 * v.server->counters().streams_too_much);
+  CHECK(sum.objects_in == 2);
+  CHECK(sum.properties_left_out == 0);
   // One object of the largest size has its room beside them.
   v.feed(5006, victim::object_in_part(1, 2001, 0, 0, limits::moq_object_bytes_max, limits::moq_object_bytes_max - 1));
   v.feed(5006, base::bytes::copy("x"), true);
