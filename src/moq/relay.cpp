@@ -12,6 +12,8 @@ namespace limits = base::limits;
 
 constexpr std::chrono::seconds age_turn{1};
 constexpr std::chrono::milliseconds ask_wait{500};
+/// Before a publisher that did not know a track is asked for it again, while another gives it: at first, and at most.
+constexpr std::chrono::milliseconds denied_wait_min{250}, denied_wait_max{30'000};
 
 request_error nobody() {
   return {.code = request_code::does_not_exist, .retry_after_ms = {}, .reason = "nobody offers the track", .to = {}};
@@ -77,6 +79,7 @@ void relay::leave(relay_peer& peer) {
   const request_error why{.code = request_code::internal_error, .retry_after_ms = 1000, .reason = "the publisher is gone", .to = {}};
   while (!peer.subscriptions_.empty()) lost(peer, peer.subscriptions_.begin()->first, false, done_code::internal_error, why);
   abandon(peer, nullptr);
+  for (auto& [name, w] : tracks_) w->denied.erase(&peer);
   while (!peer.offers_.empty()) withdrawn(peer, peer.offers_.begin()->first);
   for (const auto& [ns, hops] : std::exchange(peer.learned_, {})) store_.withdraw(ns, now_, hops);
   peer.session_ = nullptr;
@@ -215,6 +218,7 @@ void relay::taken_ok(relay_peer& peer, request_id id, const subscribe_ok& ok) {
 std::optional<request_error> relay::establish(relayed& w, taken& u, const track_properties& properties, std::optional<location> largest) {
   u.established = true;
   u.start = largest;
+  w.denied.erase(u.from);
   if (!w.t) {
     const auto& from = u.from->name_;
     auto added = store_.add(w.name, config_of(properties, config_), now_, u.start); // `u` may go with it
@@ -272,6 +276,32 @@ void relay::lost(relay_peer& peer, request_id id, bool final, uint64_t status, c
   wake(now_);
 }
 
+/// A publisher does not have the track. It may have it later: who is back offers its namespace before all of its tracks are there.
+void relay::denied(relay_peer& peer, request_id id, const request_error& why) {
+  const auto at = peer.subscriptions_.find(id);
+  if (at == peer.subscriptions_.end() || (why.code != request_code::does_not_exist && !why.retry_after_ms)) return;
+  auto& d = at->second->denied[&peer];
+  d.wait = d.wait.count() == 0 ? denied_wait_min : 2 * d.wait;
+  if (why.retry_after_ms) d.wait = std::max(d.wait, std::chrono::milliseconds(std::min<uint64_t>(*why.retry_after_ms, 86'400'000)));
+  d.wait = std::min(d.wait, denied_wait_max);
+  d.again = now_ + d.wait;
+  wake(d.again);
+}
+
+/// While one publisher gives the track, those are asked again that did not have it: of an orphan all are asked anyway.
+void relay::ask_denied(relayed& w) {
+  std::erase_if(w.denied, [&](const auto& d) { return !d.first->offers(w.name.ns); });
+  std::vector<relay_peer*> due;
+  for (auto& [peer, d] : w.denied) {
+    if (now_ >= d.again) {
+      due.push_back(peer);
+      d.again = now_ + d.wait;
+    }
+    wake(d.again);
+  }
+  for (auto* peer : due) ask(w, *peer);
+}
+
 /// Nothing of it is taken any more. The caller forgets it.
 void relay::drop(relayed& w, std::string_view reason) {
   w.along = nullptr;
@@ -307,6 +337,7 @@ void relay::tick(relayed& w) {
       wake(std::min(w.ask_again, *w.orphan_since + config_.publisher_linger));
     }
   }
+  if (w.t && !w.t->ended() && !w.orphan && w.interest > 0) ask_denied(w);
   for (const auto& j : std::vector(w.jobs)) {
     if (j->is != fill::state::asked) continue;
     if (now_ < j->until) {
@@ -431,6 +462,7 @@ void relay_peer::on_request_error(request_id id, const request_error& e) {
     j.error = e;
     return home().finish(j, fill::state::failed);
   }
+  home().denied(*this, id, e);
   const bool malformed = e.code == request_code::malformed_track;
   home().lost(*this, id, malformed, malformed ? done_code::malformed_track : done_code::internal_error, e);
 }

@@ -140,6 +140,8 @@ private:
   bool is_over(relayed& w);
   void keep_within_bounds();
 
+  void denied(relay_peer& peer, request_id id, const request_error& why);
+  void ask_denied(relayed& w);
   std::optional<request_error> establish(relayed& w, taken& u, const track_properties& properties, std::optional<location> largest);
 
   // relay_leave.cpp: publishers that leave

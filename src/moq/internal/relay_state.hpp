@@ -76,6 +76,11 @@ struct relay::relayed {
   bool orphan = false;                         ///< its last publisher vanished
   std::optional<base::mono_time> orphan_since; ///< as above
   base::mono_time ask_again;
+  struct denial {
+    std::chrono::milliseconds wait{0};
+    base::mono_time again; ///< when it is asked again
+  };
+  std::map<relay_peer*, denial> denied; ///< who offers its namespace, but did not have it
   base::mono_time used; ///< an object came, or somebody asked
   bool conflict_told = false;
   relay_gate::passage passage = relay_gate::passage::open;

@@ -83,6 +83,48 @@ TEST_CASE("a publisher that is back before the relay knows that it was gone take
   CHECK_MESSAGE(told.find("reset") == std::string::npos, told);
 }
 
+TEST_CASE("a publisher that has a track only after its offer is asked again, while another seems to give it") {
+  relay_net net;
+  auto& relay = net.add_relay();
+  auto& first = net.add_publisher(relay, "p");
+  auto& one = first.publish("t", net.now);
+  auto& s = net.join(relay, "s");
+  s.near->subscribe(track_name("t"), {});
+  net.pump();
+  put_group(net, first, one, 1);
+  auto& again = net.add_publisher(relay, "p"); // the first session is silent: its time-out is to come
+  const auto asked = relay.relay.counters().subscriptions_upstream;
+  CHECK(asked == 2);
+  net.wait(150ms);
+  auto& two = again.publish("t", net.now);
+  net.wait(300ms);
+  CHECK(relay.relay.counters().subscriptions_upstream == 3);
+  put_group(net, again, two, 2);
+  CHECK(s.says.take().ends_with(group_of(1) + "; " + group_of(2)));
+  net.cut(first);
+  put_group(net, again, two, 3);
+  CHECK(s.says.take() == group_of(3));
+  CHECK(relay.relay.counters().publishers_lost == 0);
+}
+
+TEST_CASE("a publisher that never has a track is asked ever more rarely, and not once it has gone") {
+  relay_net net;
+  auto& relay = net.add_relay();
+  auto& first = net.add_publisher(relay, "p");
+  first.publish("t", net.now);
+  auto& s = net.join(relay, "s");
+  s.near->subscribe(track_name("t"), {});
+  net.pump();
+  auto& other = net.add_publisher(relay, "other");
+  net.wait(std::chrono::seconds(100));
+  const auto asked = relay.relay.counters().subscriptions_upstream;
+  CHECK(asked > 6);
+  CHECK(asked < 14);
+  net.cut(other);
+  net.wait(std::chrono::seconds(100));
+  CHECK(relay.relay.counters().subscriptions_upstream == asked);
+}
+
 TEST_CASE("a publisher that is back and begins its group again gives nothing twice") {
   relay_net net;
   auto& relay = net.add_relay();
