@@ -43,6 +43,8 @@ public:
   static subscribe_ids ask(moq::session& session, const subscribe_request& r) {
     subscribe_ids ids;
     auto options = r.options;
+    // What comes is used in its order; a moq-lite publisher that is not asked for it sends the newest group first.
+    if (!options.order) options.order = moq::group_order::ascending;
     // Draft 16 lets a fetch join no other subscription; the two meet without a gap in every draft.
     if (r.joining && options.filter.type == moq::subscription_filter::kind::none) options.filter.type = moq::subscription_filter::kind::largest_object;
     ids.subscription = session.subscribe(r.track, options);

@@ -265,7 +265,10 @@ struct moq_link {
   void pump() {
     check_deadline(client_end, *client);
     check_deadline(server_end, *server);
-    while (move(client_end, *server) | move(server_end, *client)) {
+    for (bool moved = true; moved;) {
+      const bool up = move(client_end, *server);
+      const bool down = move(server_end, *client);
+      moved = up || down;
     }
     check_deadline(client_end, *client);
     check_deadline(server_end, *server);
