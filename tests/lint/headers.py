@@ -120,7 +120,7 @@ def check(root, cache, compiler):
     found = sorted(header for header in headers(root) if not proven_by_the_build(root, header))
     known = {}
     slow = {header for header in found if includes(root, header, SLOW, known)}
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1)) as pool:
         before = precompile(folder, command) if slow else []
         said = list(pool.map(lambda header: compile_one(root, cache, command, header, before if header in slow else ()), found))
     return len(found), {header: text for header, text in zip(found, said) if text}
@@ -160,6 +160,7 @@ def main():
     if len(sys.argv) < 4:
         print(__doc__)
         return 2
+    os.nice(10) # others run beside it that are waited for
     count, wrong = check(sys.argv[1], sys.argv[2], sys.argv[3:])
     for header, text in wrong.items():
         print("==== %s does not compile alone\n%s" % (header, text))
