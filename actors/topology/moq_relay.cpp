@@ -102,22 +102,26 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));
   if (!uplinks.empty()) out.stages.push_back(std::move(uplinks));
-  out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(spawn_endpoint_reporter(sys, endpoint.running.actor, config.status_every, observer))});
+  const auto beside = out.stages.emplace(out.stages.begin());
   if (rules && !config.token_key.empty()) {
     std::vector<std::string> files;
     for (const auto& file : config.token_key) files.push_back(file.string());
-    out.stages.front().push_back(caf::actor_cast<caf::actor>(spawn_token_key_keeper(sys, {.files = std::move(files), .keys = rules->keys}, endpoint.running.actor, observer, on.blocking)));
+    beside->push_back(caf::actor_cast<caf::actor>(spawn_token_key_keeper(sys, {.files = std::move(files), .keys = rules->keys}, endpoint.running.actor, observer, on.blocking)));
   }
   auto http = http_side(sys, config, origins, endpoint, observer, on);
   if (http && http.value()) {
     out.http_address = "http://" + http.value()->address + "/";
-    out.stages.front().push_back(caf::actor_cast<caf::actor>(http.value()->actor));
+    beside->push_back(caf::actor_cast<caf::actor>(http.value()->actor));
   }
-  out.stages.insert(out.stages.begin(), {caf::actor_cast<caf::actor>(spawn_relay_leaver(sys, endpoint.running.actor, leaving, observer))});
   EC_TRY(auto running, behind_endpoint(sys, std::move(out), endpoint, config.endpoint_addr_out));
-  if (http) return running;
-  end_topology(sys, std::move(running));
-  return fail(http.error());
+  if (!http) {
+    end_topology(sys, std::move(running));
+    return fail(http.error());
+  }
+  // Only a relay that ran tells how it ends.
+  running.stages.insert(running.stages.begin(), {caf::actor_cast<caf::actor>(spawn_endpoint_reporter(sys, endpoint.running.actor, config.status_every, observer))});
+  running.stages.insert(running.stages.begin(), {caf::actor_cast<caf::actor>(spawn_relay_leaver(sys, endpoint.running.actor, leaving, observer))});
+  return running;
 }
 
 } // namespace ec::actors
