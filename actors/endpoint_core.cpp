@@ -136,6 +136,12 @@ size_t endpoint_core::go_away(const std::string& uri, std::chrono::milliseconds 
   return served_.size();
 }
 
+/// True, and counted, for who comes while this endpoint leaves.
+bool endpoint_core::turn_away() {
+  turned_away_ += leaving_ ? 1 : 0;
+  return leaving_.has_value();
+}
+
 void endpoint_core::ask_to_leave(moq::session& session) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(leave_by_ - loop_->now());
   if (session.established()) session.goaway(*leaving_, static_cast<uint64_t>(std::max<int64_t>(1, left.count())));
@@ -260,10 +266,7 @@ void endpoint_core::pace_publishers(base::mono_time now) {
 }
 
 quic::connection_events* endpoint_core::on_accept(quic::connection& accepted, std::string_view alpn, const quic::socket_address&) {
-  if (leaving_) {
-    ++turned_away_;
-    return nullptr;
-  }
+  if (turn_away()) return nullptr;
   if (alpn != quic::webtransport_alpn) return serve(accepted, moq::transport_kind::raw_quic, std::string(alpn), {});
   auto& web = webs_.emplace_back(quic::webtransport::serve({.protocols = protocols_, .origins = origins_}, *this));
   web->attach(accepted);
@@ -276,10 +279,7 @@ void endpoint_core::on_certificate_refused(const quic::socket_address& peer, con
 }
 
 quic::connection_events* endpoint_core::on_session(quic::connection& session, const quic::webtransport_request& request) {
-  if (leaving_) {
-    ++turned_away_;
-    return nullptr;
-  }
+  if (turn_away()) return nullptr;
   return serve(session, moq::transport_kind::webtransport, request.protocol, request.path);
 }
 
@@ -311,10 +311,7 @@ quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::t
   if (door_) {
     config.auth_token_cache_bytes = base::limits::session_token_cache_bytes;
     s.admitted.emplace(door_->keeper(), protocol == moq_protocol);
-    // Of an IPv6 address the network counts: its owner has the rest to choose from.
-    const auto& peer = accepted.peer();
-    const auto host = peer.host_bytes().substr(0, peer.v6() ? 8 : 4);
-    s.admitted->comes_from(std::string(host), [&s] { return s.link ? s.link->session().open_requests() : 0; });
+    s.admitted->comes_from(relay_door::account_of(accepted.peer()), [&s] { return s.link ? s.link->session().open_requests() : 0; });
     if (const auto shown = accepted.client_certificate()) s.admitted->certify(shown->subject, base::to_hex(shown->spki), shown->not_after);
   }
   s.link = std::make_unique<moq_link>(*loop_, std::move(config), s, &store_, [this, self](const quic::close_reason& why) {

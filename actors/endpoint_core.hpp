@@ -138,6 +138,7 @@ private:
     void on_publish_namespace_done(moq::request_id request, const moq::track_namespace& ns) override;
   };
 
+  bool turn_away();
   void ask_to_leave(moq::session& session);
   /// Ends what its token allows no longer.
   void check_access();

@@ -27,12 +27,6 @@ int status_of(uint64_t request_code, bool anonymous) {
   }
 }
 
-/// The address alone: of an IPv6 one its network, as the owner has the rest to choose from.
-std::string account_of(const std::string& peer) {
-  const auto address = quic::socket_address::parse(peer);
-  return address ? std::string(address.value().host_bytes().substr(0, address.value().v6() ? 8 : 4)) : peer;
-}
-
 } // namespace
 
 http_desk::~http_desk() {
@@ -62,7 +56,8 @@ bool http_desk::admit(reading& r, base::mono_time now) {
   if (!door_) return true;
   const auto& ask = r.exchange->ask();
   auto& a = r.admitted.emplace(door_->keeper(), false);
-  a.comes_from(account_of(ask.peer), [&r] { return size_t{r.reader ? 1u : 0u}; });
+  const auto address = quic::socket_address::parse(ask.peer);
+  a.comes_from(address ? relay_door::account_of(address.value()) : ask.peer, [&r] { return size_t{r.reader ? 1u : 0u}; });
   std::vector<moq::auth_token> shown;
   for (const auto& t : ask.tokens) shown.push_back({.value = t});
   if (const auto no = a.enter("/?" + ask.query, shown)) {

@@ -65,7 +65,7 @@ base::result<size_t> http_exchange::take(std::span<uint8_t> out, std::chrono::mi
   const bool call = hungry_ && waiting_ < base::limits::relay_http_waiting_bytes_max / 2;
   if (call) hungry_ = false;
   lock.unlock();
-  if (call) wake_();
+  if (call) wake_(shared_from_this());
   return done;
 }
 
@@ -78,7 +78,7 @@ void http_exchange::leave() {
     waiting_ = 0;
     changed_.notify_all();
   }
-  wake_();
+  wake_(shared_from_this());
 }
 
 } // namespace ec::actors

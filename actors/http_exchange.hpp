@@ -44,10 +44,11 @@ struct http_head {
 
 /// One request of an HTTP client between the thread of its connection and the loop of the relay. Its answer waits here, bounded, until it is sent. The
 /// loop gives, the connection takes; both may be the first to end it. Thread-safe.
-class http_exchange {
+class http_exchange : public std::enable_shared_from_this<http_exchange> {
 public:
+  using waker = std::function<void(std::shared_ptr<http_exchange>)>;
   /// `wake`: tells the loop that there is room again, or that nobody wants the rest; on the connection's thread.
-  http_exchange(http_ask ask, std::function<void()> wake) : ask_(std::move(ask)), wake_(std::move(wake)) {}
+  http_exchange(http_ask ask, waker wake) : ask_(std::move(ask)), wake_(std::move(wake)) {}
 
   const http_ask& ask() const { return ask_; }
 
@@ -71,7 +72,7 @@ public:
 
 private:
   const http_ask ask_;
-  const std::function<void()> wake_;
+  const waker wake_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<http_head> head_;

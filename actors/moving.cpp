@@ -53,6 +53,21 @@ base::result<session_peer> moved_peer(const session_peer& current, std::string_v
   return out;
 }
 
+next_place place_after(const session_peer& current, std::string_view uri, moq::move_budget& budget, base::mono_time now) {
+  next_place out{current, false, {}};
+  if (!uri.empty() && !current.moves) out.refused = "sessions stay with this relay";
+  else if (!budget.take(now)) out.refused = "it was moved too often within a minute";
+  if (uri.empty() || !out.refused.empty()) return out;
+  auto found = moved_peer(current, uri, *current.moves);
+  if (!found) {
+    out.refused = found.error().message();
+    return out;
+  }
+  out.elsewhere = found.value().address != current.address;
+  out.peer = std::move(found).value();
+  return out;
+}
+
 void let_move(std::vector<session_peer>& peers, const quic::client_verification& unpinned) {
   const auto rules = std::make_shared<const move_rules>(move_rules{peers, unpinned});
   for (auto& peer : peers) peer.moves = rules;

@@ -9,6 +9,7 @@
 #include "actors/found_place.hpp"
 #include "actors/machine.hpp"
 #include "actors/session_link.hpp"
+#include "moq/crossing.hpp"
 #include "quic/endpoint.hpp"
 
 /// Where the sessions that a node dials go on when their servers ask them to leave.
@@ -24,6 +25,15 @@ struct move_rules {
 /// by `rules.unpinned`; by the pin in the URI only where `current` was known by its own pin, or is not verified at all. Errors: those of
 /// quic::follow_redirect.
 [[nodiscard]] base::result<session_peer> moved_peer(const session_peer& current, std::string_view uri, const move_rules& rules);
+
+/// Where a session goes on whose server asks it to leave.
+struct next_place {
+  session_peer peer;      ///< the same if the server names no other, or one that is not followed
+  bool elsewhere = false; ///< it is another
+  std::string refused;    ///< why the server is not followed; empty: it is, or it named no other place
+};
+/// By what the operator allows `current` (session_peer::moves), and not too often.
+[[nodiscard]] next_place place_after(const session_peer& current, std::string_view uri, moq::move_budget& budget, base::mono_time now);
 
 /// Lets `peers` be moved, each known to all others.
 void let_move(std::vector<session_peer>& peers, const quic::client_verification& unpinned);

@@ -7,6 +7,7 @@
 #include "access/admission.hpp"
 #include "actors/report.hpp"
 #include "base/clock.hpp"
+#include "quic/address.hpp"
 
 namespace ec::actors {
 
@@ -15,6 +16,9 @@ namespace ec::actors {
 class relay_door {
 public:
   relay_door(access::access_rules rules, std::function<base::wall_time()> wall, observer_actor observer) : keeper_(std::move(rules), std::move(wall)), observer_(std::move(observer)) {}
+
+  /// Whose the limits of addresses count: of an IPv6 address its network, as its owner has the rest to choose from.
+  static std::string account_of(const quic::socket_address& peer) { return std::string(peer.host_bytes().substr(0, peer.v6() ? 8 : 4)); }
 
   access::gatekeeper& keeper() { return keeper_; }
   const access::access_counters& counters() const { return keeper_.counters(); }

@@ -121,12 +121,9 @@ private:
 
   /// Nothing: the relay is stopping, or hangs.
   std::pair<std::shared_ptr<http_exchange>, std::optional<http_head>> put(http_ask ask) {
-    const auto self = std::make_shared<std::weak_ptr<http_exchange>>();
-    const auto exchange = std::make_shared<http_exchange>(std::move(ask), [self, endpoint = endpoint_] {
-      if (auto e = self->lock()) caf::anon_send(endpoint, http_request_note{std::move(e)});
-    });
-    *self = exchange;
-    caf::anon_send(endpoint_, http_request_note{exchange});
+    const auto tell = [endpoint = endpoint_](std::shared_ptr<http_exchange> e) { caf::anon_send(endpoint, http_request_note{std::move(e)}); };
+    const auto exchange = std::make_shared<http_exchange>(std::move(ask), tell);
+    tell(exchange);
     std::optional<http_head> head;
     constexpr auto turn = 200ms;
     for (std::chrono::milliseconds waited{0}; !head && !stopping_ && waited < limits::relay_http_first_byte + head_wait_spare; waited += turn) head = exchange->head(turn);

@@ -171,20 +171,11 @@ private:
   void on_leave(leg& l, std::string_view uri, uint64_t timeout_ms) {
     if (&l != now_.get() || crossing_ || ended_ || close_by_) return; // one that is asked so before it is needed is dialled again when it ends
     const auto now = core_->loop().now();
-    target_ = l.peer;
-    bool elsewhere = false;
-    std::string no;
-    if (!uri.empty() && !l.peer.moves) no = "sessions stay with this relay";
-    else if (!budget_.take(now)) no = "it was moved too often within a minute";
-    else if (!uri.empty()) {
-      auto found = moved_peer(l.peer, uri, *l.peer.moves);
-      if (found) target_ = std::move(found).value();
-      else no = found.error().message();
-      elsewhere = found && target_.address != l.peer.address;
-    }
-    if (!no.empty()) {
+    auto [target, elsewhere, refused] = place_after(l.peer, uri, budget_, now);
+    target_ = std::move(target);
+    if (!refused.empty()) {
       ++status_->moves_refused;
-      tell("move-refused", {{"relay", l.peer.address.authority()}, {"reason", no}});
+      tell("move-refused", {{"relay", l.peer.address.authority()}, {"reason", refused}});
     }
     tell("uplink-leaves", {{"relay", l.peer.address.authority()}, {"to", shown(target_)}, {"timeout_ms", timeout_ms}});
     crossing_.emplace(now, timeout_ms, elsewhere);

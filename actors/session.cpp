@@ -142,8 +142,7 @@ private:
     auto& w = wanted_[out.subscription];
     w.what = r;
     if (crossing_ && crossing_->is_up()) {
-      w.id = out.subscription;
-      ask_next(out.subscription, w, core_->loop().now());
+      ask_next(out.subscription, w);
       return out;
     }
     const auto ids = leg::ask(now_->link->session(), r);
@@ -197,7 +196,7 @@ private:
       if (l.silent.erase(request) > 0) return;
       const auto w = wanted_.find(id);
       if (w != wanted_.end()) {
-        if (crossing_ && &l == next_.get()) return not_given(w->second, id);
+        if (crossing_ && &l == next_.get()) return not_given(w->second);
         // The old one is over, and the new one goes on, or is asked for.
         if (crossing_ && &l == now_.get()) return;
         wanted_.erase(w);
@@ -236,17 +235,9 @@ private:
   void on_leave(leg& l, std::string_view uri, uint64_t timeout_ms) {
     if (!dial_.moves || &l != now_.get() || crossing_ || ended_ || bar_) return; // the peer ends it in time, and it is dialled again
     const auto now = core_->loop().now();
-    target_ = l.peer();
-    bool elsewhere = false;
-    std::string no;
-    if (!budget_.take(now)) no = "it was moved too often within a minute";
-    else if (!uri.empty()) {
-      auto found = moved_peer(l.peer(), uri, *dial_.moves);
-      if (found) target_ = std::move(found).value();
-      else no = found.error().message();
-      elsewhere = found && target_.address != l.peer().address;
-    }
-    if (!no.empty()) tell("move-refused", {{"source", l.peer().address.authority()}, {"reason", no}});
+    auto [target, elsewhere, refused] = place_after(l.peer(), uri, budget_, now);
+    target_ = std::move(target);
+    if (!refused.empty()) tell("move-refused", {{"source", l.peer().address.authority()}, {"reason", refused}});
     tell("source-leaves", {{"source", l.peer().address.authority()}, {"to", shown(target_)}, {"timeout_ms", timeout_ms}});
     for (auto& [id, w] : wanted_) w.state = wanted::at_next::not_asked;
     crossing_.emplace(now, timeout_ms, elsewhere);
@@ -292,12 +283,12 @@ private:
   /// The next peer is asked for everything that is wanted; what it does not have yet is asked for again.
   void ask_next(base::mono_time now) {
     for (auto& [id, w] : wanted_)
-      if (w.state == wanted::at_next::not_asked && now >= w.ask_at) ask_next(id, w, now);
+      if (w.state == wanted::at_next::not_asked && now >= w.ask_at) ask_next(id, w);
     auto& s = next_->link->session();
     for (const auto& [id, r] : std::exchange(fetches_, {})) next_->ids[leg::ask(s, r)] = id;
   }
 
-  void ask_next(moq::request_id id, wanted& w, base::mono_time) {
+  void ask_next(moq::request_id id, wanted& w) {
     const auto ids = leg::ask(next_->link->session(), w.what);
     w.state = wanted::at_next::asked;
     w.id = ids.subscription;
@@ -314,7 +305,7 @@ private:
     if (const auto w = wanted_.find(at->second); w != wanted_.end() && w->second.id == request) w->second.state = wanted::at_next::given;
   }
 
-  void not_given(wanted& w, moq::request_id) {
+  void not_given(wanted& w) {
     w.state = wanted::at_next::not_asked;
     w.ask_at = core_->loop().now() + ask_again;
   }

@@ -42,13 +42,15 @@ base::result<std::optional<access::access_rules>> access_rules_of(const relay_no
   if (config.token_key.empty()) {
     const auto of_tokens = config.sessions_per_token > 0 ? "--sessions-per-token" : config.requests_per_token > 0 ? "--requests-per-token" : config.publish_kbps_per_token > 0 ? "--publish-kbps-per-token" : "";
     if (*of_tokens != 0) return fail(errc::config, "no token is looked at without --token-key: give that too", of_tokens);
-    const auto given = by_certificate ? "" : !config.public_publish.empty() ? "--public-publish" : !config.public_subscribe.empty() ? "--public-subscribe" : "";
+  }
+  if (config.token_key.empty() && !by_certificate) {
+    const auto given = !config.public_publish.empty() ? "--public-publish" : !config.public_subscribe.empty() ? "--public-subscribe" : "";
     if (*given != 0) return fail(errc::config, "everything is public without --token-key or --client-ca: give that too", given);
-    if (!limits.any() && !by_certificate) return std::optional<access::access_rules>{};
+    if (!limits.any()) return std::optional<access::access_rules>{};
     access::access_rules open;
     open.limits = limits;
     open.everybody = true;
-    if (!by_certificate) return std::optional<access::access_rules>{std::move(open)};
+    return std::optional<access::access_rules>{std::move(open)};
   }
   if (config.token_key.size() > limits::token_keys_max) return fail(errc::config, "at most " + std::to_string(limits::token_keys_max) + " may be given", "--token-key");
   access::access_rules out;

@@ -79,7 +79,8 @@ void relay::leave(relay_peer& peer) {
   const request_error why{.code = request_code::internal_error, .retry_after_ms = 1000, .reason = "the publisher is gone", .to = {}};
   while (!peer.subscriptions_.empty()) lost(peer, peer.subscriptions_.begin()->first, false, done_code::internal_error, why);
   abandon(peer, nullptr);
-  for (auto& [name, w] : tracks_) w->denied.erase(&peer);
+  if (peer.denied_)
+    for (auto& [name, w] : tracks_) w->denied.erase(&peer);
   while (!peer.offers_.empty()) withdrawn(peer, peer.offers_.begin()->first);
   for (const auto& [ns, hops] : std::exchange(peer.learned_, {})) store_.withdraw(ns, now_, hops);
   peer.session_ = nullptr;
@@ -280,6 +281,7 @@ void relay::lost(relay_peer& peer, request_id id, bool final, uint64_t status, c
 void relay::denied(relay_peer& peer, request_id id, const request_error& why) {
   const auto at = peer.subscriptions_.find(id);
   if (at == peer.subscriptions_.end() || (why.code != request_code::does_not_exist && !why.retry_after_ms)) return;
+  peer.denied_ = true;
   auto& d = at->second->denied[&peer];
   d.wait = d.wait.count() == 0 ? denied_wait_min : 2 * d.wait;
   if (why.retry_after_ms) d.wait = std::max(d.wait, std::chrono::milliseconds(std::min<uint64_t>(*why.retry_after_ms, 86'400'000)));

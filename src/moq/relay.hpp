@@ -244,6 +244,7 @@ private:
   std::string name_;
   bool upstream_;
   bool up_ = false; ///< requests may be made
+  bool denied_ = false;  ///< a track may remember that it did not have it (relayed::denied)
   bool leaving_ = false; ///< asked for the end of its session: nothing new is asked of it
   std::function<void(const peer_setup&)> tell_up_;
   std::function<void(std::string_view, uint64_t)> tell_leave_;

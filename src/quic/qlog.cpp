@@ -3,7 +3,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <optional>
 #include <span>
 
 #include "base/file.hpp"
@@ -14,17 +13,18 @@ namespace {
 /// Written in blocks: the library hands over a record of some hundred bytes for each packet.
 constexpr size_t block_bytes = 16u << 10;
 
+/// Its file is open while a block is written only: as many connections as are noted need not have a descriptor each.
 class file_trace final : public qlog_trace {
 public:
-  file_trace(base::append_file file, size_t bytes_max) : file_(std::move(file)), left_(bytes_max) {}
+  file_trace(std::string path, base::disk& on, size_t bytes_max) : path_(std::move(path)), disk_(on), left_(bytes_max) {}
   ~file_trace() override { put(); }
 
   void write(std::string_view records) override {
-    if (!file_) return;
+    if (over_) return;
     if (records.size() > left_) {
       block_ += "\x1e{\"name\":\"generic:error\",\"data\":{\"message\":\"the file is at its bound, the rest is not noted\"}}\n";
       put();
-      file_.reset();
+      over_ = true;
       return;
     }
     left_ -= records.size();
@@ -34,14 +34,17 @@ public:
 
 private:
   void put() {
-    if (!file_ || block_.empty()) return;
+    if (over_ || block_.empty()) return;
     const std::span<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(block_.data()), block_.size()};
-    if (!file_->append(std::array{bytes}, base::durability::process)) file_.reset();
+    auto file = base::append_file::open(path_, 0600, disk_);
+    over_ = !file || !file.value().append(std::array{bytes}, base::durability::process);
     block_.clear();
   }
 
-  std::optional<base::append_file> file_;
+  std::string path_;
+  base::disk& disk_;
   size_t left_;
+  bool over_ = false; ///< nothing more is noted
   std::string block_;
 };
 
@@ -51,11 +54,9 @@ public:
 
   std::unique_ptr<qlog_trace> begin(std::string_view connection, bool server) override {
     if (begun_ == bounds_.connections_max) return nullptr;
-    const auto path = folder_ / (std::string(connection) + (server ? "_server.sqlog" : "_client.sqlog"));
-    auto file = base::append_file::open(path.string(), 0600, disk_);
-    if (!file) return nullptr;
     ++begun_;
-    return std::make_unique<file_trace>(std::move(file.value()), bounds_.trace_bytes_max);
+    const auto path = folder_ / (std::string(connection) + (server ? "_server.sqlog" : "_client.sqlog"));
+    return std::make_unique<file_trace>(path.string(), disk_, bounds_.trace_bytes_max);
   }
 
 private:

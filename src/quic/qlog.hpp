@@ -1,12 +1,11 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "base/bytes.hpp"
 #include "base/disk.hpp"
 #include "base/limits_qlog.hpp"
 #include "base/result.hpp"

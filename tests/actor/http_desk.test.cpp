@@ -20,7 +20,7 @@ struct desk_bench {
   size_t woken = 0;
 
   std::shared_ptr<actors::http_exchange> ask(actors::http_ask a) {
-    auto e = std::make_shared<actors::http_exchange>(std::move(a), [this] { ++woken; });
+    auto e = std::make_shared<actors::http_exchange>(std::move(a), [this](auto) { ++woken; });
     desk.take(e, now);
     desk.flush(now);
     return e;

@@ -122,6 +122,13 @@ struct stage {
     c.subscribe.hls_mode = "event";
     return add(std::move(c));
   }
+  /// The broadcast is published to relay a and watched at `where` for half a minute: the number of chunks that came.
+  size_t watch(host_id where = a_host, const std::vector<host_id>& publishers = {leader_host}) {
+    for (const auto host : publishers) add_publisher(host, {at(a_host)});
+    add_subscriber({at(where)});
+    run(30s);
+    return says.count(subscriber_host, "chunk");
+  }
   void run(base::mono_duration length) {
     in.run(length, [this] {
       for (auto& n : nodes) n->bury();
@@ -151,10 +158,7 @@ TEST_CASE("a relay that ends hands publisher and subscriber over, and nobody who
   stage s;
   auto& a = s.add_relay(a_host, stage::at(b_host));
   auto& b = s.add_relay(b_host);
-  s.add_publisher(leader_host, {stage::at(a_host)});
-  s.add_subscriber({stage::at(a_host)});
-  s.run(30s);
-  const auto before = s.says.count(subscriber_host, "chunk");
+  const auto before = s.watch();
   CHECK(before >= 8);
   a.stop();
   s.run(40s);
@@ -180,11 +184,7 @@ TEST_CASE("two publishers of one track are handed over, each by itself") {
   stage s;
   auto& a = s.add_relay(a_host, stage::at(b_host));
   s.add_relay(b_host);
-  s.add_publisher(leader_host, {stage::at(a_host)});
-  s.add_publisher(antenna_host, {stage::at(a_host)});
-  s.add_subscriber({stage::at(a_host)});
-  s.run(30s);
-  const auto before = s.says.count(subscriber_host, "chunk");
+  const auto before = s.watch(a_host, {leader_host, antenna_host});
   a.stop();
   s.run(40s);
   INFO(s.says.text(leader_host), s.says.text(a_host), s.says.text(antenna_host));
@@ -199,10 +199,7 @@ TEST_CASE("a relay below another goes over to the next one, and who watches ther
   auto& a = s.add_relay(a_host, stage::at(b_host));
   s.add_relay(b_host);
   s.add_relay(c_host, {}, {stage::at(a_host)});
-  s.add_publisher(leader_host, {stage::at(a_host)});
-  s.add_subscriber({stage::at(c_host)});
-  s.run(30s);
-  const auto before = s.says.count(subscriber_host, "chunk");
+  const auto before = s.watch(c_host);
   a.stop();
   s.run(40s);
   INFO(s.says.text(leader_host), s.says.text(a_host), s.says.text(b_host), s.says.text(c_host));
@@ -215,10 +212,7 @@ TEST_CASE("a relay below another goes over to the next one, and who watches ther
 TEST_CASE("a relay that names no other is left at once, and dialled again until it is back") {
   stage s;
   auto& a = s.add_relay(a_host);
-  s.add_publisher(leader_host, {stage::at(a_host)});
-  s.add_subscriber({stage::at(a_host)});
-  s.run(30s);
-  const auto before = s.says.count(subscriber_host, "chunk");
+  const auto before = s.watch();
   a.stop();
   s.run(1s);
   CHECK_MESSAGE(s.says.count(a_host, "left") == 1, s.says.text(a_host));
@@ -236,10 +230,7 @@ TEST_CASE("a relay that names no other is left at once, and dialled again until 
 TEST_CASE("a relay that is named and not there holds nobody up: the old one serves until the time is over") {
   stage s;
   auto& a = s.add_relay(a_host, stage::at(b_host));
-  s.add_publisher(leader_host, {stage::at(a_host)});
-  s.add_subscriber({stage::at(a_host)});
-  s.run(30s);
-  const auto before = s.says.count(subscriber_host, "chunk");
+  const auto before = s.watch();
   a.stop();
   s.run(10s);
   CHECK(s.says.count(a_host, "left") == 0);

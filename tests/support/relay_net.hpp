@@ -109,6 +109,15 @@ struct relay_net {
     return j;
   }
   void put(relay_joint& j, moq::track& t, moq::object o) { j.tracks.append(t, std::move(o), now).value(); }
+  /// The same, and what follows from it.
+  void put(relay_joint& j, moq::track& t, uint64_t group, uint64_t id) {
+    put(j, t, test_object(group, id));
+    pump();
+  }
+  void end(relay_joint& j, moq::track& t, uint64_t group) {
+    j.tracks.end_group(t, group, now);
+    pump();
+  }
 
   ~relay_net() {
     for (auto& j : joints) { // sessions go before the relays that hear them

@@ -49,6 +49,15 @@ struct certified_mesh {
     if (shown) show(c, name, *shown);
     return start(c);
   }
+  /// A publisher that gives its stream to the first relay, and shows a certificate there.
+  actors::publish_config certified_leader() const {
+    auto c = bench.publish("leader");
+    c.relay = {root->address()};
+    const auto owner = home.sign("leader");
+    c.client_cert = file("leader-tls.crt", owner.cert);
+    c.client_key = file("leader-tls.key", owner.key);
+    return c;
+  }
   bool told(const char* what, const std::string& who) const {
     return root->log().wait([&](const actors::report& r) { return r.event == "access-refused" && test::text_of(r, "what") == what && test::text_of(r, "who") == who; });
   }
@@ -61,12 +70,7 @@ TEST_CASE("relays with certificates of one authority are each other's peers, wha
   m.start_root();
   const auto shown = m.home.sign("leaf");
   const auto leaf = m.below("leaf", shown);
-  auto publishing = m.bench.publish("leader");
-  publishing.relay = {m.root->address()};
-  const auto owner = m.home.sign("leader");
-  publishing.client_cert = m.file("leader-tls.crt", owner.cert);
-  publishing.client_key = m.file("leader-tls.key", owner.key);
-  const auto leader = m.bench.leader(publishing);
+  const auto leader = m.bench.leader(m.certified_leader());
   REQUIRE_MESSAGE(leader->log().wait("uplink-offered"), leader->log().text());
   auto wanted = m.bench.subscribe(*leader, *leader);
   wanted.remote = {leaf->address()};
@@ -115,12 +119,7 @@ TEST_CASE("a relay with a wrong or an expired certificate is refused, and both s
 TEST_CASE("what a certified relay may do can be narrowed to prefixes") {
   certified_mesh m;
   m.start_root({"elsewhere"}, {"ec"});
-  auto publishing = m.bench.publish("leader");
-  publishing.relay = {m.root->address()};
-  const auto owner = m.home.sign("leader");
-  publishing.client_cert = m.file("leader-tls.crt", owner.cert);
-  publishing.client_key = m.file("leader-tls.key", owner.key);
-  const auto leader = m.bench.leader(publishing);
+  const auto leader = m.bench.leader(m.certified_leader());
   REQUIRE_MESSAGE(leader->log().wait("uplink-refused"), leader->log().text());
   CHECK(leader->log().count("uplink-offered") == 0);
   CHECK(m.root->log().wait([](const actors::report& r) { return r.event == "access-refused" && test::text_of(r, "who").starts_with("CN=leader"); }));

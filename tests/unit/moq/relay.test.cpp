@@ -32,18 +32,9 @@ struct scene {
     net.pump();
     return {&j, id};
   }
-  void put(uint64_t group, uint64_t id) {
-    net.put(publisher, track, test_object(group, id));
-    net.pump();
-  }
-  void put(relay_joint& j, moq::track& t, uint64_t group, uint64_t id) {
-    net.put(j, t, test_object(group, id));
-    net.pump();
-  }
-  void end(relay_joint& j, moq::track& t, uint64_t group) {
-    j.tracks.end_group(t, group, net.now);
-    net.pump();
-  }
+  void put(uint64_t group, uint64_t id) { net.put(publisher, track, group, id); }
+  void put(relay_joint& j, moq::track& t, uint64_t group, uint64_t id) { net.put(j, t, group, id); }
+  void end(relay_joint& j, moq::track& t, uint64_t group) { net.end(j, t, group); }
   const moq::relay_counters& counted() const { return relay.relay.counters(); }
 };
 

@@ -36,14 +36,8 @@ struct twins {
     second->near->publish_namespace(track_name("").ns);
     net.pump();
   }
-  void put(relay_joint& j, moq::track& t, uint64_t group, uint64_t object) {
-    net.put(j, t, test_object(group, object));
-    net.pump();
-  }
-  void end(relay_joint& j, moq::track& t, uint64_t group) {
-    j.tracks.end_group(t, group, net.now);
-    net.pump();
-  }
+  void put(relay_joint& j, moq::track& t, uint64_t group, uint64_t object) { net.put(j, t, group, object); }
+  void end(relay_joint& j, moq::track& t, uint64_t group) { net.end(j, t, group); }
   std::string took() { return subscriber.says.take(); }
   uint64_t handed_over() const { return relay.relay.counters().tracks_handed_over; }
 };

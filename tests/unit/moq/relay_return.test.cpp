@@ -12,14 +12,27 @@ namespace {
 void put_group(relay_net& net, relay_joint& j, moq::track& t, uint64_t group) {
   net.put(j, t, test_object(group, 0));
   net.put(j, t, test_object(group, 1));
-  j.tracks.end_group(t, group, net.now);
-  net.pump();
+  net.end(j, t, group);
 }
 
 std::string group_of(uint64_t group) {
   const auto g = std::to_string(group);
   return "object 0 " + g + "/0; object 0 " + g + "/1; end 0 " + g + " whole";
 }
+
+/// A relay, a publisher there, and a subscriber to its track.
+struct watched {
+  relay_net net;
+  relay_node& relay = net.add_relay();
+  relay_joint& first = net.add_publisher(relay, "p");
+  moq::track& one = first.publish("t", net.now);
+  relay_joint& s = net.join(relay, "s");
+
+  watched() {
+    s.near->subscribe(track_name("t"), {});
+    net.pump();
+  }
+};
 
 } // namespace
 
@@ -59,13 +72,8 @@ TEST_CASE("a publisher that is back within seconds goes on in the same subscript
 }
 
 TEST_CASE("a publisher that is back before the relay knows that it was gone takes over from itself") {
-  relay_net net;
-  auto& relay = net.add_relay();
-  auto& first = net.add_publisher(relay, "p");
-  auto& one = first.publish("t", net.now);
-  auto& s = net.join(relay, "s");
-  s.near->subscribe(track_name("t"), {});
-  net.pump();
+  watched w;
+  auto& [net, relay, first, one, s] = w;
   put_group(net, first, one, 1);
   auto& again = net.join(relay, "p"); // the first session is silent: its time-out is to come
   auto& two = again.publish("t", net.now);
@@ -84,13 +92,8 @@ TEST_CASE("a publisher that is back before the relay knows that it was gone take
 }
 
 TEST_CASE("a publisher that has a track only after its offer is asked again, while another seems to give it") {
-  relay_net net;
-  auto& relay = net.add_relay();
-  auto& first = net.add_publisher(relay, "p");
-  auto& one = first.publish("t", net.now);
-  auto& s = net.join(relay, "s");
-  s.near->subscribe(track_name("t"), {});
-  net.pump();
+  watched w;
+  auto& [net, relay, first, one, s] = w;
   put_group(net, first, one, 1);
   auto& again = net.add_publisher(relay, "p"); // the first session is silent: its time-out is to come
   const auto asked = relay.relay.counters().subscriptions_upstream;
@@ -108,13 +111,9 @@ TEST_CASE("a publisher that has a track only after its offer is asked again, whi
 }
 
 TEST_CASE("a publisher that never has a track is asked ever more rarely, and not once it has gone") {
-  relay_net net;
-  auto& relay = net.add_relay();
-  auto& first = net.add_publisher(relay, "p");
-  first.publish("t", net.now);
-  auto& s = net.join(relay, "s");
-  s.near->subscribe(track_name("t"), {});
-  net.pump();
+  watched w;
+  auto& net = w.net;
+  auto& relay = w.relay;
   auto& other = net.add_publisher(relay, "other");
   net.wait(std::chrono::seconds(100));
   const auto asked = relay.relay.counters().subscriptions_upstream;
@@ -126,13 +125,8 @@ TEST_CASE("a publisher that never has a track is asked ever more rarely, and not
 }
 
 TEST_CASE("a publisher that is back and begins its group again gives nothing twice") {
-  relay_net net;
-  auto& relay = net.add_relay();
-  auto& first = net.add_publisher(relay, "p");
-  auto& one = first.publish("t", net.now);
-  auto& s = net.join(relay, "s");
-  s.near->subscribe(track_name("t"), {});
-  net.pump();
+  watched w;
+  auto& [net, relay, first, one, s] = w;
   net.put(first, one, test_object(1, 0));
   net.pump();
   net.cut(first);
