@@ -74,6 +74,7 @@ private:
     for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"groups_too_far_behind", s.moq.groups_too_far_behind}, {"groups_too_old", s.moq.groups_delivery_timeout},
            {"streams_too_much", s.moq.streams_too_much}, {"objects_too_large", s.moq.objects_too_large}, {"datagrams_dropped", s.moq.datagrams_dropped},
            {"requests_refused_load", s.moq.requests_refused_load}, {"handshakes_failed", s.quic.handshakes_failed}, {"connections_refused", s.quic.refused},
+           {"resumed", s.quic.resumed}, {"early_data_accepted", s.quic.early_data_accepted}, {"early_data_rejected", s.quic.early_data_rejected},
            {"retries_sent", s.quic.retries_sent}, {"overburdened", s.quic.overburdened}})
       if (count > 0) fields.emplace_back(name, count);
   }

@@ -36,6 +36,8 @@ struct machine {
   std::function<base::result<tuner::device_documents>(const net::url&)> ask_device = [](const net::url& stream) { return tuner::ask_device_of(stream); };
   std::chrono::milliseconds source_idle{0}; ///< pause before a source is read again that had nothing; 0: its `read` waits itself
   std::function<base::result<std::vector<quic::socket_address>>(const std::string& host, uint16_t port)> resolve = quic::resolve;
+  std::shared_ptr<quic::ticket_keys> tickets = std::make_shared<quic::ticket_keys>();   ///< of all endpoints that are listened at
+  std::shared_ptr<quic::known_servers> known = std::make_shared<quic::known_servers>(); ///< of all that are dialled from
 };
 
 } // namespace ec::actors

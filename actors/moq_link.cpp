@@ -112,6 +112,14 @@ void moq_link::on_connected(std::string_view protocol, const quic::socket_addres
   session_.on_connected(loop_.now());
 }
 
+void moq_link::on_handshake_done() {
+  if (connection_ != nullptr && !connection_->server()) {
+    const auto stats = connection_->stats();
+    base::log::info("moq_link", stats.resumed ? "resumed" : "not-resumed", {{"peer", connection_->peer().to_string()}, {"early_data", stats.early_data_accepted ? "accepted" : "rejected"}});
+  }
+  if (!orphan_) session_.on_handshake_done(loop_.now());
+}
+
 void moq_link::on_stream_data(uint64_t id, base::bytes data, bool fin) {
   const auto count = data.size();
   if (orphan_) return;

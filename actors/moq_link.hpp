@@ -60,12 +60,14 @@ public:
   size_t datagram_bytes_max() const override;
   bool send_datagram(base::bytes data) override;
   void close(uint64_t code, std::string_view reason) override;
+  bool early() const override { return connection_ != nullptr && connection_->early(); }
   void deadline_moved() override {
     if (timers_ != nullptr) timers_->touch(*this);
   }
 
   // quic::connection_events
   void on_connected(std::string_view alpn, const quic::socket_address& peer) override;
+  void on_handshake_done() override;
   void on_stream_data(uint64_t id, base::bytes data, bool fin) override;
   void on_stream_reset(uint64_t id, uint64_t code) override;
   void on_stop_sending(uint64_t id, uint64_t code) override;

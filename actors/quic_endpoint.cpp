@@ -133,6 +133,8 @@ private:
 } // namespace
 
 base::result<running_endpoint> start_quic_endpoint(caf::actor_system& sys, quic_endpoint_config config, const machine& on) {
+  if (config.early_data) config.quic.tickets = on.tickets;
+  config.quic.known = on.known;
   EC_TRY(auto core, endpoint_core::make(sys, std::move(config.quic), std::move(config.implementation), on, std::move(config.relays)));
   auto lease = core->lease();
   auto actor = spawn_on<quic_endpoint>(sys, core->loop(), lease, config.linger);

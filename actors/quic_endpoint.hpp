@@ -104,6 +104,7 @@ struct quic_endpoint_config {
   std::string implementation; ///< told to peers in SETUP
   std::chrono::milliseconds linger{2000}; ///< at the end: how long peers may take what is queued
   std::optional<relay_choice> relays{}; ///< what peers offer is passed on to others
+  bool early_data = true; ///< clients that come back get tickets, and send with their first packet
 };
 
 /// A started loop with its endpoint actor. Whoever holds a copy may start actors there.

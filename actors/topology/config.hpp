@@ -38,6 +38,7 @@ struct publish_config {
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
   std::filesystem::path tls_key;
   std::filesystem::path endpoint_addr_out;      ///< the full address is written here
+  bool no_early_data = false;                   ///< clients that come back get no tickets: each session begins with a whole handshake
   std::vector<std::string> relay;               ///< relays that are dialled, and offered what this node publishes
   std::vector<std::string> connect_to;          ///< where relays are reached, if not at their names: "host:port" of the only one, or "name:port=host:port"
   std::vector<std::string> moq_version;         ///< versions of MoQ that are served, and offered where it dials, the best first; empty: all
@@ -90,6 +91,7 @@ struct relay_node_config {
   std::filesystem::path tls_cert;               ///< PEM; empty: a self-signed one, made and kept
   std::filesystem::path tls_key;
   std::filesystem::path endpoint_addr_out;      ///< the full address is written here
+  bool no_early_data = false;                   ///< clients that come back get no tickets: each session begins with a whole handshake
   std::vector<std::string> moq_version;         ///< versions of MoQ that are spoken, the best first; empty: all
   unsigned cache_mb = 1024;                     ///< of objects, of all tracks
   std::chrono::seconds cache_age{120};          ///< of a group, but for the newest of its track

@@ -24,6 +24,7 @@ base::result<started_endpoint> start_endpoint(caf::actor_system& sys, const list
   endpoint.implementation = "ec-node/" EC_VERSION;
   endpoint.linger = wishes.linger;
   endpoint.relays = wishes.relays;
+  endpoint.early_data = wishes.early_data;
   endpoint.quic.listen = listen.value();
   endpoint.quic.alpns = wishes.protocols.empty() ? moq_protocols() : wishes.protocols;
   endpoint.quic.alpns.emplace_back(quic::webtransport_alpn); // last: who offers a version beside it wants no HTTP/3

@@ -27,6 +27,7 @@ struct listen_wishes {
   std::string client_ca_pem{};          ///< peers with a certificate of these are known by it
   std::shared_ptr<const crypto::certificate_pair> client_identity{}; ///< shown to peers that are dialled, if they ask
   std::vector<std::string> protocols{}; ///< versions of MoQ, the best first; empty: all
+  bool early_data = true; ///< clients that come back may send with their first packet
 };
 
 struct started_endpoint {

@@ -97,7 +97,7 @@ base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_nod
   relaying.publisher_linger = config.publisher_linger;
   EC_TRY(auto endpoint, start_endpoint(sys,
     {.listen = config.listen, .state = state_dir(config.state_dir), .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger,
-      .relays = relay_choice{relaying, observer, rules, origins}, .client_ca_pem = authorities, .client_identity = shown, .protocols = versions}, on));
+      .relays = relay_choice{relaying, observer, rules, origins}, .client_ca_pem = authorities, .client_identity = shown, .protocols = versions, .early_data = !config.no_early_data}, on));
   running_topology out;
   std::vector<caf::actor> uplinks;
   for (const auto& peer : upstream) uplinks.push_back(spawn_relay_uplink(sys, peer, on, endpoint.running, observer));

@@ -412,7 +412,7 @@ base::result<running_topology> publisher(caf::actor_system& sys, const publish_c
     if (const auto why = on.disk->make_folders(state.string()); why < 0)
       return fail(errc::config, state.string() + ": " + std::generic_category().message(-why), "--state-dir");
   EC_TRY(auto endpoint, start_endpoint(sys,
-    {.listen = config.listen, .state = state, .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger, .client_identity = plan.shown, .protocols = plan.versions}, on));
+    {.listen = config.listen, .state = state, .tls_cert = config.tls_cert, .tls_key = config.tls_key, .linger = config.linger, .client_identity = plan.shown, .protocols = plan.versions, .early_data = !config.no_early_data}, on));
   tell_naming(plan, observer);
   running_topology out;
   out.stream_id = plan.stream_id;

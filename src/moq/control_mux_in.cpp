@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "moq/internal/control_mux.hpp"
+#include "moq/internal/session_family.hpp"
 #include "moq/internal/wire_objects.hpp"
 
 namespace ec::moq {
@@ -46,8 +47,14 @@ void control_mux::arrive(arrival::kind what, uint64_t stream, message body) {
   below_.deadline_moved();
 }
 
+bool control_mux::waiting() const {
+  if (arrivals_.empty()) return false;
+  const auto& first = arrivals_.front();
+  return first.what != arrival::kind::message || !waits_for_handshake(first.body) || !below_.early();
+}
+
 std::optional<control_mux::arrival> control_mux::next() {
-  if (arrivals_.empty()) return std::nullopt;
+  if (!waiting()) return std::nullopt;
   auto out = std::move(arrivals_.front());
   arrivals_.pop_front();
   return out;

@@ -27,6 +27,9 @@ struct lower_layer {
   /// Bytes queued on the stream and not yet sent for the first time; 0 for one that is gone.
   virtual size_t unsent(uint64_t stream) const = 0;
   virtual void close(uint64_t code, std::string_view reason) = 0;
+  /// The transport's handshake is not complete: what goes or came may come once more, from somebody else (0-RTT). Ends with
+  /// `session::on_handshake_done`.
+  virtual bool early() const { return false; }
   /// Largest datagram that the peer and the path take now; 0: none.
   virtual size_t datagram_bytes_max() const { return 0; }
   /// False: it was dropped at once, for want of room.

@@ -14,6 +14,11 @@ void moqt16_session::on_connected(mono_time now) {
   settle(now);
 }
 
+void moqt16_session::on_handshake_done(mono_time now) {
+  impl::on_handshake_done(now);
+  settle(now);
+}
+
 void moqt16_session::on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now) {
   if (closed_) return;
   if (stream & 2) {

@@ -94,6 +94,13 @@ void session::impl::on_connected(mono_time now) {
   pump_requests();
 }
 
+void session::impl::on_handshake_done(mono_time now) {
+  if (closed_) return;
+  now_ = now;
+  pump_requests();
+  if (!closed_ && peer_setup_) after_setup(); // once more, for the requests that waited
+}
+
 void session::impl::on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now) {
   if (closed_) return;
   now_ = now;
@@ -241,6 +248,14 @@ void session::impl::read_bidi(uint64_t stream) {
       }
       return served ? peer_stream_ended(*request, std::nullopt) : own_stream_ended(*request, std::nullopt);
     }
+    if (!s.ours && !s.request && lower_.early() && waits_for_handshake(m.value())) {
+      if (s.in.size() <= limits::moq_control_message_bytes_max) return; // it stays where it is
+      lower_.reset(stream, reset_code::excessive_load);
+      lower_.stop_sending(stream, reset_code::excessive_load);
+      s.in.clear();
+      s.over = true;
+      return;
+    }
     s.in.consume(in.position());
     take_message(stream, m.value(), in.position());
   }
@@ -362,6 +377,7 @@ session::family& session::enter() {
   return *impl_;
 }
 void session::on_connected(base::mono_time now) { enter().on_connected(now); }
+void session::on_handshake_done(base::mono_time now) { enter().on_handshake_done(now); }
 void session::on_stream_data(uint64_t stream, base::bytes data, bool fin, base::mono_time now) {
   const size_t count = data.size();
   enter().on_stream_data(stream, std::move(data), fin, now);

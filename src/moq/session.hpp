@@ -136,6 +136,8 @@ public:
 
   // From below. Stream ids are QUIC's: bit 0 is set if the server opened it, bit 1 if it is unidirectional [RFC 9000 2.1].
   void on_connected(base::mono_time now);
+  /// `lower_layer::early` is over: what waited for that goes, or is taken.
+  void on_handshake_done(base::mono_time now);
   void on_stream_data(uint64_t stream, base::bytes data, bool fin, base::mono_time now);
   void on_stream_reset(uint64_t stream, uint64_t code, base::mono_time now);
   void on_stop_sending(uint64_t stream, uint64_t code, base::mono_time now);

@@ -61,17 +61,23 @@ void session::impl::deliver_local_failures() {
 
 void session::impl::pump_requests() {
   // Nothing goes before SETUP; requests do not wait for the peer's.
-  while (!queued_.empty() && control_out_ && !closed_) {
-    const request_id id = queued_.front();
+  const bool early = lower_.early();
+  const auto leaves = [this](size_t at) { queued_.erase(queued_.begin() + static_cast<ptrdiff_t>(at)); };
+  for (size_t at = 0; at < queued_.size() && control_out_ && !closed_;) {
+    const request_id id = queued_[at];
     const auto it = own_.find(id);
     const auto offer = peers_.find(id);
     if (it == own_.end() && offer == peers_.end()) {
-      queued_.pop_front();
+      leaves(at);
+      continue;
+    }
+    if (early && (offer != peers_.end() || waits_for_handshake(it->second.first))) {
+      ++at;
       continue;
     }
     if (offer != peers_.end()) {
       if (const auto why = cannot_publish(offer->second.offer->name)) {
-        queued_.pop_front();
+        leaves(at);
         local_failure(id, *why, "the track cannot be published");
         continue;
       }
@@ -81,7 +87,7 @@ void session::impl::pump_requests() {
       ++counters_.waiting_for_stream_credit;
       return;
     }
-    queued_.pop_front();
+    leaves(at);
     lower_.set_priority(*stream, urgency_request);
     if (offer != peers_.end()) {
       send_publish(id, offer->second, *stream);

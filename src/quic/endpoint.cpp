@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/hex.hpp"
 #include "quic/internal/endpoint_impl.hpp"
+#include "quic/webtransport.hpp"
 
 namespace ec::quic::internal {
 namespace {
@@ -13,6 +15,13 @@ using base::fail;
 
 constexpr size_t read_rounds = 8;
 constexpr size_t slice_connections = 64; ///< after so many, read what came back: else the flush delays its own ACKs
+
+/// What must be the same where a ticket is used.
+std::string known_name(std::string_view host, uint16_t port, const client_verification& v, const std::vector<std::string>& alpns) {
+  std::string out = std::string(host) + ' ' + std::to_string(port) + ' ' + std::to_string(static_cast<int>(v.how)) + ' ' + base::to_hex(v.pin) + ' ' + v.ca_file;
+  for (const auto& alpn : alpns) out += '\n' + alpn;
+  return out;
+}
 
 } // namespace
 
@@ -191,7 +200,7 @@ void endpoint_impl::bury(connection_impl& c, mono_time now) {
       ++counters_.certificates_refused;
       acceptor_->on_certificate_refused(c.peer(), refused->first, refused->second);
     }
-  } else if (!c.server() && !c.peer_spki() && c.reason().what != close_reason::kind::local) {
+  } else if (!c.server() && !c.was_complete() && c.reason().what != close_reason::kind::local) {
     ++counters_.handshakes_failed;
   }
   ++counters_.closed;
@@ -373,6 +382,10 @@ result<connection*> endpoint_impl::connect(const socket_address& peer, const std
     }
     start.tls = plain_tls_;
   }
+  if (config_.known && !(alpns.size() == 1 && alpns.front() == webtransport_alpn)) {
+    start.known_as = known_name(server_name.empty() ? peer.host_bytes() : server_name, peer.port(), verification, alpns);
+    start.known = config_.known->take(start.known_as, now);
+  }
   auto owned = std::make_unique<connection_impl>(*this, false);
   auto& c = *owned;
   connections_.emplace(&c, std::move(owned));
@@ -383,7 +396,7 @@ result<connection*> endpoint_impl::connect(const socket_address& peer, const std
   }
   ++counters_.dialled;
   dialled_.push_back(&c);
-  wake(c);
+  if (!c.early()) wake(c); // its first words go with its first packet: they come when it is told that it may speak
   return &c;
 }
 

@@ -15,6 +15,7 @@
 #include "crypto/certificate.hpp"
 #include "quic/address.hpp"
 #include "quic/qlog.hpp"
+#include "quic/tickets.hpp"
 #include "quic/udp.hpp"
 
 /// A QUIC endpoint [RFC 9000, 9001, 9002, 9221]: one UDP socket, any number of connections that it accepts and dials.
@@ -55,6 +56,11 @@ struct endpoint_config {
   std::shared_ptr<const crypto::certificate_pair> client_identity;
   /// What a server speaks, in its order of preference.
   std::vector<std::string> alpns;
+  /// Servers: with what tickets are made, so that clients which come back may send with their first packet (`connection::early`). Null: no
+  /// tickets. None either over "h3", nor where clients are asked for certificates.
+  std::shared_ptr<ticket_keys> tickets;
+  /// Clients: the servers that gave tickets. Null: every connection begins anew.
+  std::shared_ptr<known_servers> known;
 
   base::mono_duration handshake_timeout = std::chrono::seconds(10);
   base::mono_duration idle_timeout = std::chrono::seconds(30);
@@ -128,8 +134,11 @@ class connection_events {
 public:
   virtual ~connection_events() = default;
 
-  /// The handshake is complete and the peer verified; first of all events. Servers: right after `on_accept`.
+  /// The handshake is complete and the peer verified, or there is early data (`connection::early`); first of all events. Servers: right
+  /// after `on_accept`.
   virtual void on_connected(std::string_view alpn, const socket_address& peer) = 0;
+  /// The connection was early, and now the handshake is complete. What went early and was not taken is sent again by itself.
+  virtual void on_handshake_done() {}
   /// In order, without holes. `data` may be empty when `fin`. Give the credit back with `consumed` when it is used up.
   virtual void on_stream_data(uint64_t id, base::bytes data, bool fin) = 0;
   /// The peer gave up sending on this stream [RFC 9000 19.4].
@@ -170,6 +179,9 @@ struct connection_stats {
   uint64_t lost_packets = 0; ///< packets with stream data that were declared lost, of streams that have ended
   size_t path_mtu = 0;       ///< UDP payload in bytes
   size_t held_bytes = 0;     ///< by the QUIC library for this connection: what came out of order, what is in flight, streams, paths
+  bool resumed = false;             ///< the TLS session goes on from an earlier one
+  bool early_data_accepted = false; ///< the client sent early data, and the server took it
+  bool early_data_rejected = false; ///< it offered some, and the server did not
 };
 
 /// Whether `endpoint_config::client_ca_pem` may be this text. Errors: malformed.
@@ -222,6 +234,10 @@ public:
 
   virtual bool server() const = 0;
   virtual bool connected() const = 0;
+  /// Connected, but the handshake is not complete. A client that was here before writes early data now (0-RTT): an eavesdropper may send that
+  /// once more, and whoever learns the server's present ticket secret can read it. A server answers, and knows neither that the client
+  /// is where its address says nor that it is there at all. So: nothing that must not happen twice.
+  virtual bool early() const { return false; }
   virtual socket_address peer() const = 0;
   virtual std::string_view alpn() const = 0;
   /// The digest of the server's key, on the dialling side and once connected.
@@ -235,7 +251,7 @@ public:
 class acceptor {
 public:
   virtual ~acceptor() = default;
-  /// The handshake is complete. The answer must live until its `on_closed` returned; null refuses the connection.
+  /// The handshake is complete, or there is early data. The answer must live until its `on_closed` returned; null refuses the connection.
   virtual connection_events* on_accept(connection& accepted, std::string_view alpn, const socket_address& peer) = 0;
   /// A client was turned away during its handshake for the certificate that it showed (`endpoint_config::client_ca_pem`). `subject`: its word.
   virtual void on_certificate_refused(const socket_address& /*peer*/, const std::string& /*subject*/, const std::string& /*why*/) {}
@@ -247,6 +263,9 @@ struct endpoint_counters {
   uint64_t closed = 0;
   uint64_t handshakes_failed = 0;
   uint64_t certificates_refused = 0; ///< of them, for the certificate that a client showed
+  uint64_t resumed = 0;              ///< connections of both sides whose TLS session went on from an earlier one
+  uint64_t early_data_accepted = 0;  ///< of them, with early data that was taken
+  uint64_t early_data_rejected = 0;  ///< connections with early data that was not, and went again after the handshake
   uint64_t retries_sent = 0;
   uint64_t version_negotiations_sent = 0;
   uint64_t stateless_resets_sent = 0;

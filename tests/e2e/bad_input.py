@@ -148,6 +148,7 @@ def publish(t, good_key):
     bad([*second, "--trust-file", "/nowhere.json"], USAGE, "--trust-file", "/nowhere.json")
     bad(["--moq-version", "moqt-17"], USAGE, "--moq-version", "moqt-18, moq-lite-05")
     bad(["--moq-version", "moqt-18", "--moq-version", "moqt-18"], USAGE, "--moq-version", "twice")
+    bad(["--no-early-data=x"], USAGE, "--no-early-data")
     for option in (["--connect-to", "192.0.2.7:1"], ["--tls-ca", good_key], ["--tls-insecure"]):
         bad(option, USAGE, option[0], "--relay")
     for address in ("nowhere", "192.0.2.7:0", "moqt://192.0.2.7:1#spki=12"):
@@ -343,6 +344,7 @@ def relay(t):
     bad(["--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "--tls-key")
     bad(["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], USAGE, "--tls-cert", "/nowhere.pem")
     bad(["--endpoint-addr-out", "/nowhere/addr"], USAGE, "--endpoint-addr-out", "/nowhere/addr")
+    bad(["--no-early-data=x"], USAGE, "--no-early-data")
     someone = "ed25519:" + "00" * 32
     bad(["--require-manifest"], USAGE, "--require-manifest", "--trust-signer")
     bad(["--trust-signer", someone], USAGE, "--trust-signer", "--require-manifest")

@@ -137,6 +137,7 @@ struct moq_end : moq::lower_layer {
   size_t uni_credit = 1'000'000, bidi_credit = 1'000'000;
   uint64_t unis = 0, bidis = 0;
   size_t datagram_max = 1200, datagram_room = 1'000'000;
+  bool is_early = false;  ///< the transport's handshake is not complete
   bool hold_data = false; ///< nothing of unidirectional data streams leaves
   std::map<uint64_t, uint64_t> priorities;
   std::vector<std::pair<uint64_t, uint64_t>> resets, stops;
@@ -186,6 +187,7 @@ struct moq_end : moq::lower_layer {
     close_reason = reason;
   }
   void deadline_moved() override { deadline_told = true; }
+  bool early() const override { return is_early; }
 
   bool deadline_told = true;
   std::optional<base::mono_time> deadline; ///< as it was asked last

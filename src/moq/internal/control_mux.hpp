@@ -44,6 +44,7 @@ public:
   void stop_sending(uint64_t stream, uint64_t code) override;
   size_t unsent(uint64_t stream) const override { return is_virtual(stream) ? 0 : below_.unsent(stream); }
   void close(uint64_t code, std::string_view reason) override { below_.close(code, reason); }
+  bool early() const override { return below_.early(); }
   size_t datagram_bytes_max() const override { return below_.datagram_bytes_max(); }
   bool send_datagram(base::bytes data) override { return below_.send_datagram(std::move(data)); }
   void deadline_moved() override { below_.deadline_moved(); }
@@ -68,7 +69,8 @@ public:
 
   /// The next arrival; the session takes all of them before it returns to below.
   std::optional<arrival> next();
-  bool waiting() const { return !arrivals_.empty(); }
+  /// True if there is one. A request that waits for the handshake is none before, and neither is what came behind it.
+  bool waiting() const;
   /// True once each time that the peer allowed more requests.
   bool more_requests() { return std::exchange(more_requests_, false); }
   /// Why the session must close, when nothing is left to take.

@@ -17,6 +17,7 @@ public:
 
   lower_layer& transport() override { return mux_.below(); }
   void on_connected(mono_time now) override;
+  void on_handshake_done(mono_time now) override;
   void on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now) override;
   void on_stream_reset(uint64_t stream, uint64_t code, mono_time now) override;
   void on_stop_sending(uint64_t stream, uint64_t code, mono_time now) override;

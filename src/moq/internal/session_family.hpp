@@ -1,5 +1,6 @@
 #pragma once
 
+#include <variant>
 #include <vector>
 
 #include "moq/internal/seen_objects.hpp"
@@ -13,6 +14,12 @@ using base::mono_time;
 /// What an open request of the peer is charged with beside its message, bytes.
 inline constexpr size_t request_charge = 256;
 
+/// A request that changes what others see: early data may be somebody's copy of it, so it is neither sent nor taken before the transport's
+/// handshake is complete. All others ask, and may be asked twice.
+inline bool waits_for_handshake(const message& m) {
+  return std::holds_alternative<publish>(m) || std::holds_alternative<publish_namespace>(m);
+}
+
 /// What a session does in one family of drafts: the state machine behind `session`. Two exist, the IETF's (session_impl.hpp; moqt16_session.hpp is its
 /// heir) and moq-lite (lite_session.hpp); the agreed protocol chooses, never bytes. Store and layers know neither.
 class session::family : public track_observer, public store_observer {
@@ -20,6 +27,7 @@ public:
   ~family() override = default;
 
   virtual void on_connected(mono_time now) = 0;
+  virtual void on_handshake_done(mono_time) {}
   virtual void on_stream_data(uint64_t stream, base::bytes data, bool fin, mono_time now) = 0;
   virtual void on_stream_reset(uint64_t stream, uint64_t code, mono_time now) = 0;
   virtual void on_stop_sending(uint64_t stream, uint64_t code, mono_time now) = 0;

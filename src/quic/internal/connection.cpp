@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "quic/internal/reasons.hpp"
-
 namespace ec::quic::internal {
 namespace limits = base::limits;
 using base::errc;
@@ -107,6 +105,7 @@ void connection_impl::reset(uint64_t id, uint64_t code) {
   auto* s = find(id);
   if (!s || !s->writable || s->closed || s->reset_sent) return;
   s->reset_sent = true;
+  s->reset_code = std::min(code, code_max);
   drop_unsent(*s);
   if (ngtcp2_conn_shutdown_stream_write(conn_, 0, static_cast<int64_t>(id), std::min(code, code_max)) != 0) {
     end(close_reason::kind::internal, NGTCP2_INTERNAL_ERROR, "cannot reset a stream");
@@ -121,6 +120,7 @@ void connection_impl::stop_sending(uint64_t id, uint64_t code) {
   auto* s = find(id);
   if (!s || s->stop_sent || s->reset_received || (!s->remote && (id & 2) != 0)) return;
   s->stop_sent = true;
+  s->stop_code = std::min(code, code_max);
   // What waits in the queue of events is not delivered any more; its credit goes back at once.
   credit(*s, s->uncredited);
   if (s->closed) {
@@ -276,12 +276,13 @@ step connection_impl::read(const socket_address& local, const socket_address& re
   if (state_ == state::ended) return step::ended;
   if (rc != 0) return fail(rc);
   heard(now);
+  if (!server_ && settle_handshake(now) != step::go_on) return step::ended;
   return burden(now);
 }
 
 bool connection_impl::after_read(base::mono_time now) {
   if (state_ == state::ended) return false;
-  if (state_ != state::open || last_words_ || fresh_ || unsent_ > 0 || !schedule_.empty() || !datagrams_.empty() || control_ || probe_tries_ > 0) return true;
+  if (state_ != state::open || early_ || last_words_ || fresh_ || unsent_ > 0 || !schedule_.empty() || !datagrams_.empty() || control_ || probe_tries_ > 0) return true;
   // What is on its way gives nothing to write, unless some of it was lost. Then every packet that is read may make room for the repair,
   // until all has arrived.
   repairing_ = outstanding() && (lost_some() || repairing_);
@@ -307,7 +308,7 @@ void connection_impl::rearm(base::mono_time now, ngtcp2_tstamp expiry) {
   }
   due_ = std::max(now, base::mono_time(base::mono_duration(static_cast<int64_t>(expiry)) - ahead_));
   // Nothing in flight and nothing waiting: the timer is for an ACK, a keep-alive or the end. Late is cheaper.
-  if (state_ == state::open && !outstanding() && unsent_ == 0 && schedule_.empty() && datagrams_.empty()) {
+  if (state_ == state::open && !early_ && !outstanding() && unsent_ == 0 && schedule_.empty() && datagrams_.empty()) {
     due_ += host_.config().timer_slack;
   }
   if (last_words_ && last_words_->until) due_ = std::min(due_, *last_words_->until);
@@ -316,7 +317,7 @@ void connection_impl::rearm(base::mono_time now, ngtcp2_tstamp expiry) {
 ngtcp2_ssize connection_impl::write_packet(ngtcp2_path_storage& path, ngtcp2_pkt_info& info, std::span<uint8_t> space, ngtcp2_tstamp ts) {
   const bool may_send = ngtcp2_conn_get_max_data_left(conn_) > 0;
   bool begun = false; // inside a packet only the write calls are allowed
-  while (!datagrams_.empty() && state_ == state::open) {
+  while (!datagrams_.empty() && state_ == state::open && (server_ || !early_)) { // a client's are never early: nobody sends them again
     const auto& data = datagrams_.front();
     if (!begun && data.size() > datagram_bytes_max()) {
       datagrams_.pop_front(); // the path shrank; ngtcp2 would answer 0 for ever
@@ -349,6 +350,7 @@ ngtcp2_ssize connection_impl::write_packet(ngtcp2_path_storage& path, ngtcp2_pkt
       for (size_t i = 0; i < count; ++i) vecs[i] = {const_cast<uint8_t*>(parts[i].data()), parts[i].size()};
       // Without connection credit only a bare FIN can go.
       if (count > 0 && !may_send) s = nullptr;
+      if (s && !server_ && early_ && !room_for_early(*s)) s = nullptr;
     }
     // Alone, with all that it has in hand: nobody could fill the packet up, so it need not be asked for in a second call.
     size_t offered = 0;
@@ -469,6 +471,7 @@ void connection_impl::deliver() {
         }
       }
       if (events_) events_->on_connected(alpn(), peer());
+      if (!complete_) host_.wake(*this);
       continue;
     }
     if (!events_) return;
@@ -485,6 +488,7 @@ void connection_impl::deliver() {
     case event::kind::streams: events_->on_streams_available(); break;
     case event::kind::space: events_->on_send_space(); break;
     case event::kind::closed: events_->on_stream_closed(e.id); break;
+    case event::kind::handshake: events_->on_handshake_done(); break;
     case event::kind::connected: break;
     }
   }
@@ -492,108 +496,6 @@ void connection_impl::deliver() {
 
 void connection_impl::deliver_closed() {
   if (auto* events = std::exchange(events_, nullptr)) events->on_closed(reason_);
-}
-
-void connection_impl::unreachable(int system_error) {
-  // An off-path attacker can forge ICMP: only an attempt that nobody has answered ends by it.
-  if (server_ || state_ != state::handshaking || stats_.received_datagrams > 0) return;
-  end(close_reason::kind::refused, 0, std::string("nobody answers at ") + remote_.to_string() + " (" + std::strerror(system_error) + ")");
-}
-
-step connection_impl::end(close_reason::kind what, uint64_t code, std::string text) {
-  if (state_ == state::ended) return step::ended;
-  reason_ = {what, code, std::move(text)};
-  state_ = state::ended;
-  host_.wake(*this);
-  return step::ended;
-}
-
-std::string connection_impl::answer_text(const char* outcome) const {
-  const auto wait = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(host_.config().handshake_timeout).count());
-  const auto shown = wait.size() > 3 && wait.ends_with("000") ? wait.substr(0, wait.size() - 3) + " s" : wait + " ms";
-  return std::string(outcome) + remote_.to_string() + " within " + shown;
-}
-
-step connection_impl::fail(int code) {
-  if (state_ == state::ended) return step::ended;
-  using kind = close_reason::kind;
-  const auto& peer_name = remote_;
-  switch (code) {
-  case NGTCP2_ERR_RETRY: return step::send_retry;
-  case NGTCP2_ERR_DROP_CONN:
-    end(kind::violation, NGTCP2_PROTOCOL_VIOLATION, "the first packets were not acceptable");
-    return step::drop;
-  case NGTCP2_ERR_IDLE_CLOSE:
-    if (state_ == state::open) {
-      const auto s = std::chrono::duration<double>(host_.config().idle_timeout).count();
-      return end(kind::idle_timeout, 0, "nothing from " + peer_name.to_string() + " for " + decimal_text(s) + " s (idle timeout)");
-    }
-    [[fallthrough]];
-  case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
-    return end(kind::handshake_timeout, 0,
-               stats_.received_datagrams == 0 ? answer_text("no answer from ") : answer_text("no complete handshake with "));
-  case NGTCP2_ERR_CLOSING:
-  case NGTCP2_ERR_DRAINING: {
-    if (stateless_reset_) {
-      return end(kind::stateless_reset, 0, peer_name.to_string() + " no longer knows this connection (restarted?)");
-    }
-    const auto* theirs = ngtcp2_conn_get_ccerr(conn_);
-    const auto text = printable({reinterpret_cast<const char*>(theirs->reason), theirs->reasonlen});
-    if (theirs->type == NGTCP2_CCERR_TYPE_APPLICATION) return end(kind::application, theirs->error_code, text);
-    auto said = peer_transport_text(theirs->error_code, tls_ ? tls_->offered() : std::string{}, server_);
-    if (!text.empty()) said += ": " + text;
-    return end(theirs->error_code == NGTCP2_CONNECTION_REFUSED ? kind::refused : kind::transport, theirs->error_code, std::move(said));
-  }
-  case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
-  case NGTCP2_ERR_VERSION_NEGOTIATION_FAILURE:
-    return end(kind::transport, NGTCP2_VERSION_NEGOTIATION_ERROR, peer_name.to_string() + " does not speak QUIC version 1");
-  case NGTCP2_ERR_NO_VIABLE_PATH: return end(kind::idle_timeout, 0, "the path to " + peer_name.to_string() + " is gone");
-  case NGTCP2_ERR_CRYPTO: {
-    std::string text = tls_ ? tls_->failure() : std::string{};
-    const uint8_t alert = tls_ && tls_->alert() ? *tls_->alert() : ngtcp2_conn_get_tls_alert(conn_);
-    // A client that was refused is told why: it has the subject from its own file.
-    farewell_text_ = server_ ? text.substr(0, limits::quic_close_reason_bytes_max) : std::string{};
-    ngtcp2_ccerr_set_tls_alert(&farewell_, alert, reinterpret_cast<const uint8_t*>(farewell_text_.data()), farewell_text_.size());
-    farewell_due_ = true;
-    if (text.empty() && alert == 120) text = no_alpn_text(tls_->offered(), server_);
-    if (text.empty()) text = "the TLS handshake failed: " + alert_text(alert);
-    return end(kind::tls, farewell_.error_code, std::move(text));
-  }
-  case NGTCP2_ERR_NOMEM:
-    ngtcp2_ccerr_set_liberr(&farewell_, code, nullptr, 0);
-    farewell_due_ = true;
-    return end(kind::internal, farewell_.error_code, "out of memory");
-  case NGTCP2_ERR_CALLBACK_FAILURE:
-    if (crypto_flood_) {
-      ngtcp2_ccerr_set_transport_error(&farewell_, NGTCP2_CRYPTO_BUFFER_EXCEEDED, nullptr, 0);
-      farewell_due_ = true;
-      return end(kind::violation, NGTCP2_CRYPTO_BUFFER_EXCEEDED, "the peer sent too many handshake bytes");
-    }
-    [[fallthrough]];
-  case NGTCP2_ERR_INTERNAL:
-  case NGTCP2_ERR_INVALID_ARGUMENT:
-  case NGTCP2_ERR_INVALID_STATE:
-    ngtcp2_ccerr_set_transport_error(&farewell_, NGTCP2_INTERNAL_ERROR, nullptr, 0);
-    farewell_due_ = true;
-    return end(kind::internal, NGTCP2_INTERNAL_ERROR, std::string("QUIC: ") + ngtcp2_strerror(code));
-  default:
-    ngtcp2_ccerr_set_liberr(&farewell_, code, nullptr, 0);
-    farewell_due_ = true;
-    return end(kind::violation, farewell_.error_code, "the peer broke the protocol: " + std::string(ngtcp2_strerror(code)));
-  }
-}
-
-std::vector<uint8_t> connection_impl::farewell(base::mono_time now) {
-  if (!farewell_due_ || !conn_) return {};
-  farewell_due_ = false;
-  std::vector<uint8_t> packet(NGTCP2_MAX_UDP_PAYLOAD_SIZE);
-  ngtcp2_path_storage path;
-  ngtcp2_path_storage_zero(&path);
-  ngtcp2_pkt_info info{};
-  const auto n = ngtcp2_conn_write_connection_close(conn_, &path.path, &info, packet.data(), packet.size(), &farewell_, stamp(now));
-  if (n <= 0) return {};
-  packet.resize(static_cast<size_t>(n));
-  return packet;
 }
 
 } // namespace ec::quic::internal

@@ -48,6 +48,9 @@ public:
   virtual void has_events(connection_impl& c) = 0;
   /// The handshake of an accepted connection is complete (its half-open slot is free).
   virtual void handshake_done(connection_impl& c) = 0;
+  /// Of a server: what its tickets are made with now; of a client: a ticket for the next time, under a name.
+  virtual server_tickets tickets(base::mono_time now) = 0;
+  virtual void remember(const std::string& name, known_server server) = 0;
   virtual connection_events* accept(connection_impl& c) = 0;
   virtual void lost_packets(uint64_t count) = 0;
   /// What all connections hold.
@@ -85,6 +88,8 @@ public:
     std::vector<std::string> alpns;
     std::shared_ptr<const tls_context> tls;
     connection_events* events = nullptr;
+    std::string known_as;              ///< under which a ticket is remembered; empty: none is
+    std::optional<known_server> known; ///< it was here before
   };
   base::result<void> start_client(const client_start& start, base::mono_time now);
 
@@ -106,8 +111,9 @@ public:
   void close_after(uint64_t id, uint64_t app_code, std::string_view reason) override;
   bool server() const override { return server_; }
   bool connected() const override { return state_ == state::open; }
+  bool early() const override { return state_ == state::open && early_; }
   socket_address peer() const override;
-  std::string_view alpn() const override { return tls_ ? tls_->alpn() : std::string_view{}; }
+  std::string_view alpn() const override;
   std::optional<spki_digest> peer_spki() const override;
   std::optional<quic::client_certificate> client_certificate() const override;
   /// A client that was turned away for its certificate: what it showed, and why; nothing otherwise.
@@ -136,7 +142,9 @@ public:
   size_t over() const { return memory_.over(); }
 
   bool ended() const { return state_ == state::ended; }
-  bool handshaking() const { return state_ == state::handshaking; }
+  bool handshaking() const { return state_ == state::handshaking || early(); }
+  /// The handshake was complete at some time.
+  bool was_complete() const { return complete_; }
   /// True when `close` was called and the farewell is due.
   bool closing() const { return state_ == state::closing; }
   void finish_close() { state_ = state::ended; }
@@ -177,10 +185,11 @@ private:
     bool awaited = false;        ///< in awaited_
     uint64_t losses = 0;         ///< packets with its data that were found lost, when last looked at
     bool closed = false;         ///< done for ngtcp2; kept until its bytes are consumed
+    uint64_t reset_code = 0, stop_code = 0; ///< of reset_sent and stop_sent
   };
 
   struct event {
-    enum class kind { connected, data, reset, stop, datagram, streams, space, closed };
+    enum class kind { connected, handshake, data, reset, stop, datagram, streams, space, closed };
     kind what;
     uint64_t id = 0;
     uint64_t code = 0;
@@ -206,6 +215,17 @@ private:
   void stream_closed(stream& s, bool with_code, uint64_t code);
   void space_freed();
   void streams_freed();
+
+  // early.cpp
+  /// Early data may flow: for the user it is a connection.
+  void begin_early();
+  void handshake_completed();
+  /// Of a client, after a packet was read: takes what came with the end of the handshake.
+  step settle_handshake(base::mono_time now);
+  /// What went early and was not taken begins again, on the same streams.
+  bool send_again();
+  void keep_ticket(base::mono_time now);
+  bool room_for_early(const stream& s) const;
   /// One packet. > 0: its size; 0: nothing to write or not allowed to; < 0: a fatal ngtcp2 error.
   ngtcp2_ssize write_packet(ngtcp2_path_storage& path, ngtcp2_pkt_info& info, std::span<uint8_t> space, ngtcp2_tstamp ts);
   /// ngtcp2's clock: ours, put forward by `ahead_`.
@@ -232,6 +252,13 @@ private:
   connection_host& host_;
   const bool server_;
   state state_ = state::handshaking;
+  bool early_ = false;    ///< open before the handshake is complete
+  bool complete_ = false; ///< the handshake is
+  bool early_answer_ = false; ///< early data came where none can
+  bool rejected_ = false; ///< the library has forgotten the streams that were opened early
+  std::string early_alpn_; ///< what early data of a client is of
+  std::string known_as_;
+  std::optional<known_server> known_; ///< the ticket in use, until somebody has answered
   std::optional<base::mono_duration> keep_alive_; ///< in place of the endpoint's
   memory_account memory_; ///< of conn_, which it outlives
   std::unique_ptr<qlog_trace> notes_; ///< conn_ writes to it until it is gone

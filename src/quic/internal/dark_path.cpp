@@ -18,7 +18,7 @@ constexpr base::mono_duration soon = 50ms;
 
 void connection_impl::heard(base::mono_time now) {
   const auto silence = now - std::exchange(heard_at_, now);
-  if (state_ != state::open || silence < std::max(silence_min, base::mono_duration(ngtcp2_conn_get_pto(conn_)))) return;
+  if (state_ != state::open || early_ || silence < std::max(silence_min, base::mono_duration(ngtcp2_conn_get_pto(conn_)))) return;
   in_flight_when_heard_ = bytes_in_flight();
   if (in_flight_when_heard_ == 0) return;
   probe_tries_ = 3;

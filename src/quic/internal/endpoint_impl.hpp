@@ -103,6 +103,14 @@ public:
   void handshake_done(connection_impl& c) override {
     if (std::exchange(c.half_open, false)) --half_open_;
     if (c.server()) ++counters_.accepted;
+    const auto s = c.stats();
+    counters_.resumed += s.resumed ? 1 : 0;
+    counters_.early_data_accepted += s.early_data_accepted ? 1 : 0;
+    counters_.early_data_rejected += s.early_data_rejected ? 1 : 0;
+  }
+  server_tickets tickets(mono_time now) override;
+  void remember(const std::string& name, known_server server) override {
+    if (config_.known) config_.known->put(name, std::move(server));
   }
   connection_events* accept(connection_impl& c) override { return acceptor_ ? acceptor_->on_accept(c, c.alpn(), c.peer()) : nullptr; }
   void lost_packets(uint64_t count) override { counters_.lost_packets += count; }

@@ -1,6 +1,7 @@
 #include "quic/internal/send_queue.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ec::quic::internal {
 
@@ -63,6 +64,13 @@ size_t send_queue::drop_unsent() {
   cursor_ = parts_.size();
   fin_queued_ = fin_sent_;
   return dropped;
+}
+
+size_t send_queue::rewind() {
+  const auto again = static_cast<size_t>(std::exchange(next_, base_) - base_);
+  cursor_ = head_;
+  fin_sent_ = false;
+  return again;
 }
 
 void send_schedule::add(send_turn& stream) {

@@ -24,6 +24,8 @@ public:
   size_t acked(uint64_t offset);
   /// Forgets what is not sent; returns how much that was. Sent bytes stay until acknowledged.
   size_t drop_unsent();
+  /// All that was sent is to be sent again; nothing of it was acknowledged. Returns the bytes.
+  size_t rewind();
 
   bool fin_queued() const { return fin_queued_; }
   bool fin_sent() const { return fin_sent_; }

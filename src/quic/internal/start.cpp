@@ -15,12 +15,7 @@ struct connection_impl::callbacks {
   static connection_impl& self(void* user) { return *static_cast<connection_impl*>(user); }
 
   static int handshake_completed(ngtcp2_conn*, void* user) {
-    auto& c = self(user);
-    c.state_ = state::open;
-    c.fresh_ = true;
-    c.apply_keep_alive();
-    c.host_.handshake_done(c);
-    c.push({event::kind::connected, 0, 0, false, {}});
+    self(user).handshake_completed();
     return 0;
   }
 
@@ -48,6 +43,14 @@ struct connection_impl::callbacks {
     auto* s = static_cast<stream*>(stream_user);
     if (!s) return 0;
     c.fresh_ = true;
+    if ((flags & NGTCP2_STREAM_DATA_FLAG_0RTT) != 0) {
+      // Who has heard of a stream of ours has the keys of the connection, and sends no early data any more [RFC 9001 4.9.3].
+      if (!s->remote) {
+        c.early_answer_ = true;
+        return NGTCP2_ERR_CALLBACK_FAILURE;
+      }
+      c.begin_early();
+    }
     s->uncredited += size;
     const bool fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
     // What follows in the same burst goes into the same buffer.
@@ -104,9 +107,10 @@ struct connection_impl::callbacks {
     return 0;
   }
 
-  static int recv_datagram(ngtcp2_conn*, uint32_t, const uint8_t* data, size_t size, void* user) {
+  static int recv_datagram(ngtcp2_conn*, uint32_t flags, const uint8_t* data, size_t size, void* user) {
     auto& c = self(user);
     c.fresh_ = true;
+    if ((flags & NGTCP2_DATAGRAM_FLAG_0RTT) != 0) c.begin_early();
     c.push({event::kind::datagram, 0, 0, false, std::vector<uint8_t>(data, data + size)});
     return 0;
   }
@@ -256,7 +260,7 @@ result<void> connection_impl::start_server(const server_start& start, base::mono
     return base::fail(errc::internal, std::string("cannot accept: ") + ngtcp2_strerror(rc));
   }
   ref_ = {callbacks::conn_of, this};
-  auto tls = tls_session::server(start.tls, host_.config().alpns, ref_);
+  auto tls = tls_session::server(start.tls, host_.config().alpns, host_.tickets(now), ref_);
   if (!tls) return base::fail(tls.error());
   tls_ = std::move(tls.value());
   ngtcp2_conn_set_tls_native_handle(conn_, tls_->raw());
@@ -285,10 +289,18 @@ result<void> connection_impl::start_client(const client_start& start, base::mono
     return base::fail(errc::internal, std::string("cannot dial: ") + ngtcp2_strerror(rc));
   }
   ref_ = {callbacks::conn_of, this};
-  auto tls = tls_session::client(start.tls, start.alpns, start.server_name, start.verification, ref_);
+  known_as_ = start.known_as;
+  const client_tickets tickets{!start.known_as.empty(), start.known ? &*start.known : nullptr};
+  auto tls = tls_session::client(start.tls, start.alpns, start.server_name, start.verification, tickets, ref_);
   if (!tls) return base::fail(tls.error());
   tls_ = std::move(tls.value());
   ngtcp2_conn_set_tls_native_handle(conn_, tls_->raw());
+  if (!start.known || !tls_->early_offered()) return base::ok();
+  const auto& parameters = start.known->parameters;
+  if (ngtcp2_conn_decode_and_set_0rtt_transport_params(conn_, parameters.data(), parameters.size()) != 0) return base::fail(errc::internal, "cannot use what is remembered of the server");
+  early_alpn_ = start.known->alpn;
+  known_ = start.known;
+  begin_early();
   return base::ok();
 }
 

@@ -178,6 +178,7 @@ tls_session::~tls_session() {
 result<void> tls_session::start(std::shared_ptr<const tls_context> context, unsigned flags, const std::vector<std::string>& alpns,
                                 unsigned alpn_flags, ngtcp2_crypto_conn_ref& ref) {
   context_ = std::move(context);
+  alpns_ = alpns;
   int rc = gnutls_init(&raw_, flags);
   if (rc == 0) rc = gnutls_priority_set(raw_, context_->priority());
   if (rc == 0) rc = gnutls_credentials_set(raw_, GNUTLS_CRD_CERTIFICATE, context_->credentials());
@@ -194,9 +195,12 @@ result<void> tls_session::start(std::shared_ptr<const tls_context> context, unsi
 }
 
 result<std::unique_ptr<tls_session>> tls_session::server(std::shared_ptr<const tls_context> context, const std::vector<std::string>& alpns,
-                                                         ngtcp2_crypto_conn_ref& ref) {
+                                                         server_tickets tickets, ngtcp2_crypto_conn_ref& ref) {
   std::unique_ptr<tls_session> out(new tls_session);
-  const unsigned flags = GNUTLS_SERVER | GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_SEND_TICKET | GNUTLS_NO_SIGNAL;
+  // Who is known by a certificate shows it each time.
+  if (!context->asks()) out->tickets_ = std::move(tickets);
+  const unsigned with_tickets = out->tickets_.generation ? GNUTLS_ENABLE_EARLY_DATA | GNUTLS_NO_END_OF_EARLY_DATA : GNUTLS_NO_TICKETS;
+  const unsigned flags = GNUTLS_SERVER | with_tickets | GNUTLS_NO_AUTO_SEND_TICKET | GNUTLS_NO_SIGNAL;
   if (const auto up = out->start(std::move(context), flags, alpns, GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE, ref); !up) {
     return fail(up.error());
   }
@@ -204,15 +208,17 @@ result<std::unique_ptr<tls_session>> tls_session::server(std::shared_ptr<const t
   out->server_ = true;
   gnutls_certificate_server_set_request(out->raw_, out->context_->asks() ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
   if (out->context_->asks()) gnutls_session_set_verify_function(out->raw_, verify_hook);
+  if (out->tickets_.generation) out->prepare_tickets();
   return out;
 }
 
 result<std::unique_ptr<tls_session>> tls_session::client(std::shared_ptr<const tls_context> context, const std::vector<std::string>& alpns,
                                                          const std::string& server_name, const client_verification& verification,
-                                                         ngtcp2_crypto_conn_ref& ref) {
+                                                         const client_tickets& tickets, ngtcp2_crypto_conn_ref& ref) {
   std::unique_ptr<tls_session> out(new tls_session);
   // Shown also where the server names other authorities: it then says why not, and does not take this side for somebody without a certificate.
-  const unsigned flags = GNUTLS_CLIENT | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL | GNUTLS_FORCE_CLIENT_CERT;
+  const unsigned with_tickets = tickets.wanted ? GNUTLS_ENABLE_EARLY_DATA | GNUTLS_NO_END_OF_EARLY_DATA : GNUTLS_NO_TICKETS;
+  const unsigned flags = GNUTLS_CLIENT | with_tickets | GNUTLS_NO_SIGNAL | GNUTLS_FORCE_CLIENT_CERT;
   if (const auto up = out->start(std::move(context), flags, alpns, GNUTLS_ALPN_MANDATORY, ref); !up) return fail(up.error());
   if (ngtcp2_crypto_gnutls_configure_client_session(out->raw_) != 0) return fail(errc::internal, "cannot set up TLS for QUIC");
   out->verification_ = verification;
@@ -223,6 +229,7 @@ result<std::unique_ptr<tls_session>> tls_session::client(std::shared_ptr<const t
     if (rc != 0) return tls_fail(rc, "cannot set the server name");
   }
   gnutls_session_set_verify_function(out->raw_, verify_hook);
+  if (tickets.wanted) out->resume(tickets);
   return out;
 }
 

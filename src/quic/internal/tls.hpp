@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gnutls/gnutls.h>
@@ -12,6 +13,8 @@
 #include "base/result.hpp"
 #include "crypto/certificate.hpp"
 #include "quic/endpoint.hpp"
+#include "quic/internal/ticket_generation.hpp"
+#include "quic/tickets.hpp"
 
 namespace ec::quic::internal {
 
@@ -48,14 +51,27 @@ private:
   bool asks_ = false;
 };
 
+/// What a server makes tickets with.
+struct server_tickets {
+  std::shared_ptr<ticket_generation> generation; ///< null: it sends none and takes none
+  std::string bound_to; ///< what a ticket's holder relies on beside the ALPN: a server where it is otherwise does not know the ticket
+};
+
+/// What a client has of a server where it was before.
+struct client_tickets {
+  bool wanted = false; ///< one is taken for the next time
+  const known_server* known = nullptr; ///< null: it comes for the first time
+};
+
 /// One TLS 1.3 session of a QUIC connection, and what it found out about the peer.
 class tls_session {
 public:
-  static base::result<std::unique_ptr<tls_session>> server(std::shared_ptr<const tls_context> context,
-                                                           const std::vector<std::string>& alpns, ngtcp2_crypto_conn_ref& ref);
+  static base::result<std::unique_ptr<tls_session>> server(std::shared_ptr<const tls_context> context, const std::vector<std::string>& alpns,
+                                                           server_tickets tickets, ngtcp2_crypto_conn_ref& ref);
   static base::result<std::unique_ptr<tls_session>> client(std::shared_ptr<const tls_context> context,
                                                            const std::vector<std::string>& alpns, const std::string& server_name,
-                                                           const client_verification& verification, ngtcp2_crypto_conn_ref& ref);
+                                                           const client_verification& verification, const client_tickets& tickets,
+                                                           ngtcp2_crypto_conn_ref& ref);
   tls_session(const tls_session&) = delete;
   tls_session& operator=(const tls_session&) = delete;
   ~tls_session();
@@ -76,11 +92,29 @@ public:
   /// The session's hook for the certificate; the ref's user is found through `of`.
   int verify();
 
+  // tls_tickets.cpp
+  /// It goes on from an earlier one: no certificate was shown. Known once the handshake is complete.
+  bool resumed() const;
+  /// Early data was offered: by this client, or by the client of this server.
+  bool early_offered() const { return early_offered_; }
+  /// And taken. Known once the handshake is complete.
+  bool early_taken() const;
+  /// Of a server whose handshake is complete: the client gets a ticket, if it may have one.
+  void send_ticket();
+  /// Of a client: the session with the ticket that came last, once; empty: none came.
+  std::vector<uint8_t> take_ticket() { return std::exchange(ticket_, {}); }
+
+  /// The session's hooks: the client's first message is about to be read, a ticket came.
+  void hello(const gnutls_datum_t& message);
+  void ticket_came();
+
 private:
   tls_session() = default;
   int verify_client();
   base::result<void> start(std::shared_ptr<const tls_context> context, unsigned flags, const std::vector<std::string>& alpns,
                            unsigned alpn_flags, ngtcp2_crypto_conn_ref& ref);
+  void prepare_tickets();
+  void resume(const client_tickets& tickets);
 
   gnutls_session_t raw_ = nullptr;
   std::shared_ptr<const tls_context> context_;
@@ -92,6 +126,11 @@ private:
   std::optional<client_certificate> client_;
   bool server_ = false;
   std::optional<spki_digest> peer_spki_;
+  std::vector<std::string> alpns_;
+  server_tickets tickets_;
+  std::vector<uint8_t> ticket_;
+  bool early_offered_ = false;
+  bool tickets_on_ = false;
 };
 
 /// The session that a connection reference belongs to; set by the connection.
