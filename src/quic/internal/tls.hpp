@@ -104,8 +104,9 @@ public:
   /// Of a client: the session with the ticket that came last, once; empty: none came.
   std::vector<uint8_t> take_ticket() { return std::exchange(ticket_, {}); }
 
-  /// The session's hooks: the client's first message is about to be read, a ticket came.
+  /// The session's hooks: the client's first message is about to be read, a ticket comes, and is read.
   void hello(const gnutls_datum_t& message);
+  void ticket_comes(const gnutls_datum_t& message);
   void ticket_came();
 
 private:
@@ -131,6 +132,7 @@ private:
   std::vector<uint8_t> ticket_;
   bool early_offered_ = false;
   bool tickets_on_ = false;
+  bool ticket_counts_ = false; ///< the one that comes allows early data
 };
 
 /// The session that a connection reference belongs to; set by the connection.

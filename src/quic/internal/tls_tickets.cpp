@@ -5,12 +5,11 @@
 #include <gnutls/gnutls.h>
 
 #include "quic/internal/tls.hpp"
+#include "quic/internal/tls_messages.hpp"
 #include "quic/webtransport.hpp"
 
 namespace ec::quic::internal {
 namespace {
-
-constexpr unsigned alpn_extension = 16, early_data_extension = 42; // [RFC 8446 4.2]
 
 tls_session* session_behind(gnutls_session_t session) {
   auto* ref = static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session));
@@ -23,9 +22,11 @@ int hello_hook(gnutls_session_t session, unsigned, unsigned, unsigned incoming, 
   return 0;
 }
 
-int ticket_hook(gnutls_session_t session, unsigned, unsigned, unsigned incoming, const gnutls_datum_t*) {
+int ticket_hook(gnutls_session_t session, unsigned, unsigned when, unsigned incoming, const gnutls_datum_t* message) {
   auto* self = session_behind(session);
-  if (self && incoming != 0) self->ticket_came();
+  if (!self || incoming == 0) return 0;
+  if (when == GNUTLS_HOOK_PRE && message) self->ticket_comes(*message);
+  if (when == GNUTLS_HOOK_POST) self->ticket_came();
   return 0;
 }
 
@@ -38,13 +39,7 @@ struct offer {
 int read_extension(void* user, unsigned id, const unsigned char* data, unsigned size) {
   auto& out = *static_cast<offer*>(user);
   if (id == early_data_extension) out.early_data = true;
-  if (id != alpn_extension || size < 2) return 0;
-  for (unsigned at = 2; at < size;) { // a list of names behind its size [RFC 7301 3.1]
-    const unsigned length = data[at++];
-    if (length > size - at) return 0;
-    out.alpns.emplace_back(reinterpret_cast<const char*>(data + at), length);
-    at += length;
-  }
+  if (id == alpn_extension) out.alpns = alpns_in({data, size});
   return 0;
 }
 
@@ -80,15 +75,20 @@ void tls_session::send_ticket() {
 }
 
 void tls_session::resume(const client_tickets& tickets) {
-  gnutls_handshake_set_hook_function(raw_, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST, ticket_hook);
+  gnutls_handshake_set_hook_function(raw_, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH, ticket_hook);
   if (!tickets.known || gnutls_session_set_data(raw_, tickets.known->session.data(), tickets.known->session.size()) != 0) return;
   early_offered_ = true;
   peer_spki_ = tickets.known->spki; // no certificate comes where the server remembers; where it does not, its own takes this place
 }
 
+/// Of a server that takes no early data a ticket is not worth its trouble; one that does says so with this number [RFC 9001 4.6.1]. The library has
+/// the same number where the server said none.
+void tls_session::ticket_comes(const gnutls_datum_t& message) {
+  ticket_counts_ = early_data_in({message.data, message.size}) == UINT32_MAX;
+}
+
 void tls_session::ticket_came() {
-  // Of a server that takes no early data a ticket is not worth its trouble; one that does says so with this number [RFC 9001 4.6.1].
-  if (gnutls_record_get_max_early_data_size(raw_) != UINT32_MAX) return;
+  if (!std::exchange(ticket_counts_, false)) return;
   gnutls_datum_t data{nullptr, 0};
   if (gnutls_session_get_data2(raw_, &data) != 0) return;
   ticket_.assign(data.data, data.data + data.size);

@@ -2,6 +2,7 @@
 #include "tests/support/certificates.hpp"
 #include "tests/unit/quic/pair.hpp"
 
+#include "quic/internal/tls_messages.hpp"
 #include "quic/tickets.hpp"
 
 using namespace ec;
@@ -407,6 +408,18 @@ TEST_CASE("a ticket that nobody saw is used again") {
   p.ask(b, "question");
   REQUIRE(p.net.run([&] { return b.done; }));
   CHECK(b.c->stats().early_data_accepted);
+}
+
+TEST_CASE("the ALPNs of a ClientHello and the early data of a ticket are read from these bytes, and from no part of them") {
+  using bytes = std::vector<uint8_t>;
+  const bytes names{0x00, 0x0b, 7, 'm', 'o', 'q', 't', '-', '1', '8', 2, 'h', '3'};
+  CHECK(quic::internal::alpns_in(names) == std::vector<std::string>{"moqt-18", "h3"});
+  for (size_t n = 0; n < names.size(); ++n) CHECK(quic::internal::alpns_in(std::span(names).first(n)).size() == (n < 10 ? 0u : 1u));
+  const bytes ticket{0, 0, 0x0e, 0x10, 1, 2, 3, 4, 1, 9, 0, 3, 7, 7, 7, 0, 13, 0, 99, 0, 1, 5, 0, 42, 0, 4, 0xff, 0xff, 0xff, 0xff};
+  CHECK(quic::internal::early_data_in(ticket) == 0xffffffffu);
+  for (size_t n = 0; n < ticket.size(); ++n) CHECK_FALSE(quic::internal::early_data_in(std::span(ticket).first(n)).has_value());
+  const bytes without{0, 0, 0x0e, 0x10, 1, 2, 3, 4, 0, 0, 1, 7, 0, 0};
+  CHECK_FALSE(quic::internal::early_data_in(without).has_value());
 }
 
 TEST_CASE("a client remembers so many servers, and the one that it used longest ago leaves first") {
