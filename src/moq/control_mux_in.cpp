@@ -142,6 +142,7 @@ void control_mux::on_bidi_data(uint64_t stream, base::bytes data, bool fin) {
   }
   b.in.push(std::move(data));
   read(stream);
+  if (const auto left = bidis_.find(stream); left != bidis_.end()) left->second.in.compact();
 }
 
 void control_mux::read(uint64_t stream) {

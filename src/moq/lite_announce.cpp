@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/limits.hpp"
+#include "base/limits_attacker.hpp"
 #include "moq/internal/lite_session.hpp"
 
 namespace ec::moq {
@@ -46,7 +47,12 @@ void lite_session::serve_announce(uint64_t stream, const lite::announce_request&
     ++counters_.names_unmapped;
     return true;
   });
-  while (names.size() > limits::moq_namespace_matches_max) names.erase(std::prev(names.end()));
+  size_t bytes = told_bytes(), count = 0;
+  for (auto it = names.begin(); it != names.end();) {
+    bytes += name_charge + it->bytes();
+    if (++count > limits::moq_namespace_matches_max || bytes > limits::moq_told_bytes_max) it = names.erase(it, names.end());
+    else ++it;
+  }
   if (version_ >= lite::version::v05) put(stream, false, lite::announce_ok{config_.origin_id, names.size()});
   for (const auto& ns : names) tell(stream, l, ns, true);
 }
@@ -72,7 +78,7 @@ void lite_session::tell(uint64_t stream, lite_listener& l, const track_namespace
 void lite_session::retell(const track_namespace& ns) {
   for (auto& [stream, l] : listeners_) {
     const bool told = l.told.contains(ns), is = offered(l, ns) != nullptr;
-    if (is && !told && l.told.size() >= limits::moq_namespace_matches_max) continue;
+    if (is && !told && !may_tell(l, ns)) continue;
     if (is != told) tell(stream, l, ns, is);
   }
 }
@@ -173,6 +179,7 @@ void lite_session::take_announce(lite_inquiry& q, const lite::announce& m) {
   if (q.active.size() >= limits::moq_namespace_matches_max) return fail(code::dropped, "too many broadcasts are announced");
   auto& heard = q.active[suffix];
   heard.hops = std::move(hops);
+  if (request_bytes() > held_for_requests_max()) return fail(code::dropped, "what is announced is too much");
   if (config_.origin_id != 0 && std::ranges::find(heard.hops, config_.origin_id) != heard.hops.end()) {
     ++counters_.announcements_looped;
     return;

@@ -141,9 +141,10 @@ void lite_session::on_stream_data(uint64_t stream, base::bytes data, bool fin, m
     return;
   }
   s.in.push(std::move(data));
-  if (stream & 2) return read_uni(stream);
-  if (!peer_setup_ && !opened_by_us(stream)) return hold_early(stream);
-  read_bidi(stream);
+  if (stream & 2) read_uni(stream);
+  else if (!peer_setup_ && !opened_by_us(stream)) hold_early(stream);
+  else read_bidi(stream);
+  if (const auto left = streams_.find(stream); left != streams_.end()) left->second.in.compact();
 }
 
 void lite_session::read_uni(uint64_t stream) {
@@ -235,19 +236,19 @@ void lite_session::read_bidi(uint64_t stream) {
       const auto m = lite::decode_announce_request(in, version_);
       const auto* ask = message(m);
       if (!ask) return;
-      if (!within_load()) return refuse(stream, code::dropped);
+      if (!within_load(in.position())) return refuse(stream, code::dropped);
       serve_announce(stream, *ask);
     } else if (is(bidi_type::track)) {
       const auto m = lite::decode_track_request(in);
       const auto* ask = message(m);
       if (!ask) return;
-      if (!within_load()) return refuse(stream, code::dropped);
+      if (!within_load(in.position())) return refuse(stream, code::dropped);
       serve_track(stream, *ask);
     } else if (is(bidi_type::fetch)) {
       const auto m = lite::decode_fetch(in);
       const auto* ask = message(m);
       if (!ask) return;
-      if (!within_load()) return refuse(stream, code::dropped);
+      if (!within_load(in.position())) return refuse(stream, code::dropped);
       const auto name = name_of(ask->track);
       if (!name) return refuse(stream, code::not_found);
       lite_served one;
@@ -259,7 +260,7 @@ void lite_session::read_bidi(uint64_t stream) {
       const auto m = lite::decode_subscribe(in);
       const auto* ask = message(m);
       if (!ask) return;
-      if (!within_load()) return refuse(stream, code::dropped);
+      if (!within_load(in.position())) return refuse(stream, code::dropped);
       if (std::ranges::any_of(served_, [&](const auto& o) { return !o.second.is_fetch && o.second.subscribe_id == ask->id; })) return fail(code::duplicate, "a subscribe id comes twice");
       const auto name = name_of({ask->broadcast, ask->track});
       if (!name) return refuse(stream, code::not_found);
@@ -386,12 +387,12 @@ void lite_session::finish_stream(uint64_t stream) {
   it->second.what = lite_stream::kind::over;
 }
 
-/// Takes one request out of the peer's budget, which refills with time.
-bool lite_session::within_load() {
+/// Takes one request, of so many bytes, out of the peer's budget, which refills with time.
+bool lite_session::within_load(size_t asked) {
   const double seconds = std::chrono::duration<double>(now_ - load_at_).count();
   load_at_ = now_;
   load_tokens_ = std::min<double>(limits::moq_requests_burst, load_tokens_ + seconds * limits::moq_requests_per_second);
-  if (served_.size() + questions_.size() + listeners_.size() >= config_.requests_max || load_tokens_ < 1 || goaway_sent_) {
+  if (served_.size() + questions_.size() + listeners_.size() >= config_.requests_max || load_tokens_ < 1 || goaway_sent_ || request_bytes() + charge_of(asked) > held_for_requests_max()) {
     ++counters_.requests_refused_load;
     return false;
   }

@@ -36,7 +36,7 @@ session::impl::impl(session_config config, lower_layer& lower, upper_layer& uppe
   draft_(objects), messages_(nullptr), tokens_(config_.auth_token_cache_bytes), next_own_(config_.role == session_role::server ? 1 : 0), peer_ids_(is_server() ? 0 : 1, 4 * limits::moq_requests_max) {
   if (store_) store_->observe(*this);
   use_tokens(config_.request_tokens);
-  seen_ = std::make_shared<seen_budget>(seen_budget{0, held_bytes_max() / 4 / seen_objects::entry_bytes});
+  seen_ = std::make_shared<seen_budget>(seen_budget{0, held_bytes_max() / 8 / seen_objects::entry_bytes});
 }
 
 session::impl::~impl() {
@@ -115,7 +115,9 @@ void session::impl::on_stream_data(uint64_t stream, base::bytes data, bool fin, 
       return;
     }
     s.in.push(std::move(data));
-    return read_uni(stream);
+    read_uni(stream);
+    if (const auto left = unis_.find(stream); left != unis_.end()) left->second.in.compact();
+    return;
   }
   const auto known = bidis_.find(stream);
   if (known == bidis_.end() && opened_by_us(stream)) return; // a request that is over
@@ -138,6 +140,7 @@ void session::impl::on_stream_data(uint64_t stream, base::bytes data, bool fin, 
     return; // waits for SETUP
   }
   read_bidi(stream);
+  if (const auto left = bidis_.find(stream); left != bidis_.end()) left->second.in.compact();
 }
 
 void session::impl::release_held(uni_stream& s) {
@@ -160,7 +163,7 @@ void session::impl::drop_uni(uint64_t stream, uint64_t code, bool count_alias) {
   lower_.stop_sending(stream, code);
   it->second.what = uni_stream::kind::discarded;
   it->second.in.clear();
-  it->second.payload = {};
+  it->second.payload = std::vector<uint8_t>(); // with its memory, which `{}` would keep
   it->second.current = {};
 }
 

@@ -41,8 +41,8 @@ struct session_config {
   bool takes_publish = false;
   size_t object_bytes_max = base::limits::moq_object_bytes_max;
   size_t requests_max = base::limits::moq_requests_max;
-  /// What the peer may make this side hold, in bytes (session_memory), beside the largest object under way: half of it objects and messages that
-  /// came in part, a quarter what is remembered of objects, three sixteenths requests. 0: as limits::moq_held_bytes_* have it for `role`.
+  /// What the peer may make this side hold, in bytes (session_memory), beside the largest object under way: five eighths of it requests at most, one
+  /// what is remembered of objects, and what these leave of seven objects and messages in part. 0: as the limits have it for `role`.
   size_t held_bytes_max = 0;
   /// Bytes queued for one subscription over which its oldest group is given up.
   size_t subscription_unsent_bytes_max = base::limits::moq_subscription_unsent_bytes_max;

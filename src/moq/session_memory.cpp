@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 
+#include "base/limits_attacker.hpp"
 #include "moq/internal/lite_session.hpp"
 #include "moq/internal/session_impl.hpp"
 
@@ -20,41 +21,50 @@ namespace {
 
 namespace limits = base::limits;
 
-constexpr size_t stream_charge = 64;   // beside its bytes: streams are bounded in number below
+constexpr size_t stream_charge = 448;  // of a table's entry, beside the bytes of the stream
+constexpr size_t weigh_every = 8u << 10; // bytes that may come before it is looked again
 
 } // namespace
 
 size_t session::family::held_bytes_max() const {
   if (config_.held_bytes_max > 0) return config_.held_bytes_max;
-  return config_.role == session_role::server ? limits::moq_held_bytes_accepted : limits::moq_held_bytes_dialled;
+  return config_.role == session_role::server ? limits::moq_accepted_held_bytes_max : limits::moq_held_bytes_dialled;
 }
+
+size_t session::family::held_for_requests_max() const { return held_bytes_max() / 8 * 5; }
 
 void session::family::weigh(size_t arrived) {
   unweighed_ += arrived;
-  const size_t bound = held_bytes_max() / 2;
-  if (closed_ || parts_ + unweighed_ <= bound) return;
+  if (closed_) return;
+  if (unweighed_ < weigh_every && parts_ + unweighed_ <= room_) return;
   // Looked at in full only now and then: every byte that was whole counted too.
-  unweighed_ = 0;
-  auto all = parts();
-  std::ranges::sort(all, std::ranges::greater{}, &part::bytes);
-  parts_ = 0;
-  for (size_t i = 1; i < all.size(); ++i) parts_ += all[i].bytes;
-  // The largest may be an honest object; behind it, those go of which the most came.
-  for (size_t i = 1; i < all.size() && parts_ > bound && !closed_; ++i) {
-    ++counters_.streams_too_much;
-    parts_ -= all[i].bytes;
-    stop_part(all[i].stream);
+  const auto m = memory();
+  parts_ = m.streams; // but for the largest, which may be an honest object
+  const size_t others = m.requests + m.objects + m.tokens;
+  // An eighth is for what comes until it is looked again, and for buffers that grow by an eighth.
+  const size_t all_room = held_bytes_max() / 8 * 7;
+  room_ = all_room - std::min(all_room, others);
+  if (parts_ > room_) {
+    auto all = parts();
+    std::ranges::sort(all, std::ranges::greater{}, &part::bytes);
+    // Behind the largest, those go of which the most came.
+    for (size_t i = 1; i < all.size() && parts_ > room_ && !closed_; ++i) {
+      ++counters_.streams_too_much;
+      parts_ -= std::min(parts_, all[i].bytes);
+      stop_part(all[i].stream);
+    }
   }
+  unweighed_ = 0;
 }
 
 std::vector<session::family::part> session::impl::parts() const {
   std::vector<part> out;
   for (const auto& [id, s] : unis_) {
-    const size_t bytes = s.in.size() + s.payload.size() + s.current.properties.size();
+    const size_t bytes = s.in.held() + s.payload.capacity() + s.current.properties.size();
     if (bytes > 0 && s.what != uni_stream::kind::control) out.push_back({id, bytes});
   }
   for (const auto& [id, s] : bidis_)
-    if (s.in.size() > 0) out.push_back({id, s.in.size()});
+    if (s.in.size() > 0) out.push_back({id, s.in.held()});
   return out;
 }
 
@@ -76,13 +86,25 @@ void session::impl::stop_part(uint64_t stream) {
   s.over = true;
 }
 
+size_t session::impl::told_bytes() const {
+  size_t sum = 0;
+  for (const auto& [id, r] : peers_)
+    for (const auto& ns : r.told) sum += name_charge + ns.bytes();
+  return sum;
+}
+
+/// Whether the peer may be told of one namespace more: each is remembered.
+bool session::impl::may_tell(const peer_request& r, const track_namespace& ns) const {
+  return r.told.size() < limits::moq_namespace_matches_max && told_bytes() + name_charge + ns.bytes() <= limits::moq_told_bytes_max;
+}
+
 size_t session::impl::request_bytes() const {
   size_t sum = 0;
   for (const auto& [id, r] : peers_)
-    if (!r.offer) sum += r.bytes + request_charge;
+    if (!r.offer) sum += charge_of(r.bytes);
   for (const auto& [id, r] : own_)
-    if (r.kind == request_kind::publish) sum += r.bytes + request_charge;
-  return sum;
+    if (r.kind == request_kind::publish) sum += charge_of(r.bytes);
+  return sum + told_bytes();
 }
 
 session_memory session::impl::memory() const {
@@ -93,7 +115,7 @@ session_memory session::impl::memory() const {
   }
   out.streams -= out.largest;
   out.streams += (unis_.size() + bidis_.size()) * stream_charge + control_buffer_.size();
-  if (control_in_ && unis_.contains(*control_in_)) out.streams += unis_.at(*control_in_).in.size();
+  if (control_in_ && unis_.contains(*control_in_)) out.streams += unis_.at(*control_in_).in.held();
   out.requests = request_bytes();
   out.objects = seen_->entries * seen_objects::entry_bytes;
   out.tokens = tokens_.bytes();
@@ -103,7 +125,7 @@ session_memory session::impl::memory() const {
 std::vector<session::family::part> lite_session::parts() const {
   std::vector<part> out;
   for (const auto& [id, s] : streams_) {
-    const size_t bytes = s.in.size() + (s.group ? s.group->payload.size() : 0);
+    const size_t bytes = s.in.held() + (s.group ? s.group->payload.capacity() : 0);
     if (bytes > 0) out.push_back({id, bytes});
   }
   return out;
@@ -118,6 +140,28 @@ void lite_session::stop_part(uint64_t stream) {
   on_stream_reset(stream, lite::code::dropped, now_);
 }
 
+size_t lite_session::told_bytes() const {
+  size_t sum = 0;
+  for (const auto& [stream, l] : listeners_)
+    for (const auto& ns : l.told) sum += name_charge + ns.bytes();
+  return sum;
+}
+
+bool lite_session::may_tell(const lite_listener& l, const track_namespace& ns) const {
+  return l.told.size() < limits::moq_namespace_matches_max && told_bytes() + name_charge + ns.bytes() <= limits::moq_told_bytes_max;
+}
+
+size_t lite_session::request_bytes() const {
+  size_t sum = told_bytes();
+  for (const auto& [stream, s] : served_) sum += charge_of(s.name.ns.bytes() + s.name.name.size());
+  for (const auto& [stream, q] : questions_) sum += charge_of(q.name.ns.bytes() + q.name.name.size());
+  for (const auto& [stream, l] : listeners_) sum += charge_of(l.prefix.bytes());
+  for (const auto& q : inquiries_)
+    for (const auto& [suffix, heard] : q.active) sum += name_charge + suffix.bytes() + heard.hops.size() * sizeof(uint64_t);
+  for (const auto& [id, ns] : peer_offers_) sum += charge_of(ns.bytes());
+  return sum;
+}
+
 session_memory lite_session::memory() const {
   session_memory out;
   for (const auto& p : parts()) {
@@ -126,8 +170,7 @@ session_memory lite_session::memory() const {
   }
   out.streams -= out.largest;
   out.streams += streams_.size() * stream_charge;
-  out.requests = (served_.size() + questions_.size() + listeners_.size()) * request_charge;
-  for (const auto& [id, ns] : peer_offers_) out.requests += request_charge + ns.bytes();
+  out.requests = request_bytes();
   for (const auto& [id, r] : own_) out.objects += r.seen.size() * seen_objects::entry_bytes;
   return out;
 }

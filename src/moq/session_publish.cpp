@@ -404,7 +404,7 @@ void session::impl::on_namespace(const track_namespace& ns, bool active, mono_ti
   for (auto& [id, r] : peers_) {
     if (r.kind != request_kind::subscribe_namespace || !r.ns.is_prefix_of(ns)) continue;
     if (active) {
-      if (r.told.size() >= base::limits::moq_namespace_matches_max || !r.told.insert(ns).second) continue;
+      if (!may_tell(r, ns) || !r.told.insert(ns).second) continue;
       send(r.stream, namespace_active{ns.suffix_after(r.ns)});
     } else if (r.told.erase(ns) > 0) {
       send(r.stream, namespace_done{ns.suffix_after(r.ns)});

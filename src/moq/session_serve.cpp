@@ -1,6 +1,7 @@
 // Requests of the peer: accepting, refusing, updating, ending them.
 #include <algorithm>
 
+#include "base/limits_attacker.hpp"
 #include "moq/internal/session_impl.hpp"
 
 namespace ec::moq {
@@ -65,7 +66,7 @@ bool session::impl::within_load() {
   const double seconds = std::chrono::duration<double>(now_ - load_at_).count();
   load_at_ = now_;
   load_tokens_ = std::min<double>(limits::moq_requests_burst, load_tokens_ + seconds * limits::moq_requests_per_second);
-  if (requests_of(false) >= config_.requests_max || load_tokens_ < 1 || request_bytes() + request_charge + message_bytes_ > held_bytes_max() / 16 * 3) {
+  if (requests_of(false) >= config_.requests_max || load_tokens_ < 1 || memory().requests + charge_of(message_bytes_) > held_for_requests_max()) {
     ++counters_.requests_refused_load;
     return false;
   }
@@ -336,7 +337,9 @@ void session::impl::serve_subscribe_namespace(uint64_t stream, const moq::subscr
       if (m.prefix.is_prefix_of(ns)) matches.push_back(ns);
     }
   }
-  if (matches.size() > limits::moq_namespace_matches_max) {
+  size_t bytes = told_bytes();
+  for (const auto& ns : matches) bytes += name_charge + ns.bytes();
+  if (matches.size() > limits::moq_namespace_matches_max || bytes > limits::moq_told_bytes_max) {
     return refuse(stream, request_code::namespace_too_large, "too many namespaces under the prefix");
   }
   bidis_[stream].request = m.id;
@@ -374,7 +377,7 @@ void session::impl::serve_update(request_id id, peer_request& r, const request_u
     r.told.clear();
     if (!store_) return;
     for (const auto& [ns, count] : store_->namespaces()) {
-      if (!prefix.is_prefix_of(ns) || r.told.size() >= limits::moq_namespace_matches_max) continue;
+      if (!prefix.is_prefix_of(ns) || !may_tell(r, ns)) continue;
       send(r.stream, namespace_active{ns.suffix_after(prefix)});
       r.told.insert(ns);
     }

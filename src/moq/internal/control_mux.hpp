@@ -63,7 +63,7 @@ public:
   /// Stops such a stream: it was too much.
   void stop_part(uint64_t stream);
   /// Bytes that the table of requests takes, about.
-  size_t table_bytes() const { return (requests_.size() + bidis_.size()) * 256; }
+  size_t table_bytes() const { return (requests_.size() + bidis_.size()) * 512; }
   /// Bytes held of messages on the control stream, and of streams whose head is not whole.
   size_t held_bytes() const;
 

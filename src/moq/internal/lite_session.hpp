@@ -166,6 +166,9 @@ public:
   void goaway_request(request_id, std::string_view, uint64_t) override {}
   // session_memory.cpp
   session_memory memory() const override;
+  size_t request_bytes() const;
+  size_t told_bytes() const;
+  bool may_tell(const lite_listener& l, const track_namespace& ns) const;
   void use_tokens(std::vector<auth_token>) override {}
 
   // lite_publish.cpp
@@ -192,7 +195,7 @@ private:
   void finish_closing(uint64_t code, std::string_view reason);
   void detach();
   void hold_early(uint64_t stream);
-  bool within_load();
+  bool within_load(size_t asked);
   /// Says no on a request of the peer: there is no message for it.
   void refuse(uint64_t stream, uint64_t code);
   /// Ends both directions; what still comes on it is ignored.

@@ -11,8 +11,10 @@ namespace ec::moq {
 
 using base::mono_time;
 
-/// What an open request of the peer is charged with beside its message, bytes.
-inline constexpr size_t request_charge = 256;
+/// What an open request of the peer is charged with, bytes: its names stand here and in the tables of the relay.
+constexpr size_t charge_of(size_t message_bytes) { return 768 + 6 * message_bytes; }
+/// And a namespace that the peer was told of, or that it announces, beside its bytes.
+inline constexpr size_t name_charge = 96;
 
 /// A request that changes what others see: early data may be somebody's copy of it, so it is neither sent nor taken before the transport's
 /// handshake is complete. All others ask, and may be asked twice.
@@ -64,6 +66,8 @@ public:
   /// Bytes of a stream came and were read as far as they go: what is left of all streams is held within its bound.
   void weigh(size_t arrived);
   size_t held_bytes_max() const;
+  /// Of that, by requests of the peer.
+  size_t held_for_requests_max() const;
   /// What the session was made upon; `lower_` may be something that the family put between.
   virtual lower_layer& transport() { return lower_; }
 
@@ -89,6 +93,7 @@ protected:
 
   size_t parts_ = 0;     ///< bytes but for the largest, when last looked at
   size_t unweighed_ = 0; ///< bytes that came since
+  size_t room_ = 0;      ///< for those, when last looked at
 
   family(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
     config_(std::move(config)), lower_(lower), upper_(upper), store_(published) {}

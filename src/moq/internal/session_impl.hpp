@@ -335,6 +335,8 @@ private:
 
   // session_memory.cpp
   size_t request_bytes() const;
+  size_t told_bytes() const;
+  bool may_tell(const peer_request& r, const track_namespace& ns) const;
 
   // session_incoming.cpp: data streams of the peer
   void give_up_object(uint64_t stream, uni_stream& s);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/limits_attacker.hpp"
 #include "quic/internal/endpoint_impl.hpp"
 
 namespace ec::quic::internal {
@@ -10,15 +11,31 @@ namespace {
 namespace limits = base::limits;
 
 constexpr std::string_view too_much = "this connection makes the other side hold too much";
+constexpr size_t own_stream_bytes = 1024; // about: the library's, ours, and what of it waits to be sent
 constexpr std::string_view no_acks = "nothing is acknowledged";
 
 } // namespace
 
+/// The library's memory, and the table of streams.
+size_t connection_impl::held() const {
+  constexpr size_t entry = sizeof(stream) + 64;
+  return memory_.held() + streams_.size() * entry;
+}
+
+size_t connection_impl::own_streams() const {
+  return static_cast<size_t>(std::ranges::count_if(streams_, [](const auto& s) { return !s.second->remote; }));
+}
+
 /// After a packet of the peer was read.
 step connection_impl::burden(base::mono_time now) {
-  // What is in flight is remembered until it is acknowledged: that much is our own doing, within the congestion window.
-  const size_t allowed = host_.config().connection_window_max + limits::quic_connection_held_bytes_max;
-  if (memory_.held() > allowed && memory_.held() > allowed + bytes_in_flight()) return overburdened();
+  const size_t allowed = server_ ? limits::quic_accepted_held_bytes_max : host_.config().connection_window_max + limits::quic_connection_held_bytes_max;
+  // What was sent is remembered until it is acknowledged, and what was lost for a while longer: that much is our own doing, within the congestion
+  // window. So are our own streams.
+  if (unacked_ >= sent_most_ || now - sent_most_at_ > host_.config().idle_timeout) {
+    sent_most_ = unacked_;
+    sent_most_at_ = now;
+  }
+  if (held() > allowed && held() > allowed + std::max(bytes_in_flight(), sent_most_) + own_streams() * own_stream_bytes) return overburdened();
   if (unacked_ == 0 || state_ != state::open) {
     unacked_since_.reset();
     return step::go_on;

@@ -244,7 +244,7 @@ std::optional<spki_digest> connection_impl::peer_spki() const {
 
 connection_stats connection_impl::stats() const {
   auto out = stats_;
-  out.held_bytes = memory_.held();
+  out.held_bytes = held();
   if (!conn_) return out;
   ngtcp2_conn_info info{};
   ngtcp2_conn_get_conn_info(conn_, &info);
@@ -479,6 +479,7 @@ void connection_impl::deliver() {
     case event::kind::data: {
       const auto* s = find(e.id);
       if (s && s->stop_sent) break;
+      if (e.bytes.capacity() > 2 * e.bytes.size()) e.bytes.shrink_to_fit(); // who keeps it keeps all of it
       events_->on_stream_data(e.id, base::bytes::adopt(std::move(e.bytes)), e.fin);
       break;
     }

@@ -201,6 +201,9 @@ private:
   friend struct callbacks;
   friend tls_session* session_of(ngtcp2_crypto_conn_ref* ref);
 
+  uint64_t window(uint64_t wanted) const;
+  size_t held() const;
+  size_t own_streams() const;
   ngtcp2_settings settings(base::mono_time now) const;
   /// `first`: the destination id that the client chose first.
   void begin_notes(ngtcp2_settings& s, const ngtcp2_cid& first);
@@ -278,6 +281,8 @@ private:
   std::deque<base::bytes> datagrams_;
   size_t unsent_ = 0;
   size_t unacked_ = 0;
+  size_t sent_most_ = 0; ///< the most that unacked_ was of late
+  base::mono_time sent_most_at_{};
   size_t fins_ = 0;       ///< streams whose FIN is sent and that are not closed
   bool control_ = false;  ///< a frame that no counter above covers may be in flight
   bool repairing_ = false; ///< something was lost, and not all that is sent has arrived since

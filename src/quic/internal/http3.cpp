@@ -1,6 +1,9 @@
 #include "quic/internal/http3.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+
+#include <malloc.h>
 
 #include <nghttp3/nghttp3.h>
 
@@ -9,6 +12,28 @@
 
 namespace ec::quic::internal {
 namespace limits = base::limits;
+
+/// Allocates for nghttp3 and counts.
+struct http3_codec::memory {
+  static size_t& sum(void* user) { return static_cast<http3_codec*>(user)->held_; }
+  static void* counted(void* block, void* user) {
+    sum(user) += malloc_usable_size(block);
+    return block;
+  }
+  static void* allocate(size_t size, void* user) { return counted(std::malloc(size), user); }
+  static void* zeroed(size_t count, size_t size, void* user) { return counted(std::calloc(count, size), user); }
+  static void release(void* block, void* user) {
+    sum(user) -= malloc_usable_size(block);
+    std::free(block);
+  }
+  static void* resize(void* block, size_t size, void* user) {
+    const size_t before = malloc_usable_size(block);
+    void* moved = std::realloc(block, size);
+    if (moved == nullptr) return nullptr;
+    sum(user) -= before;
+    return counted(moved, user);
+  }
+};
 
 /// Callbacks note events; they are taken after the library has returned, so that no call of the user's reaches it from within.
 struct http3_codec::callbacks {
@@ -125,14 +150,21 @@ http3_codec::http3_codec(bool server, http3_settings settings) : settings_(std::
   own.qpack_blocked_streams = 0;
   own.enable_connect_protocol = server ? 1 : 0;
   own.h3_datagram = 1;
-  const int rc = server ? nghttp3_conn_server_new(&conn_, &cb, &own, nghttp3_mem_default(), this)
-                        : nghttp3_conn_client_new(&conn_, &cb, &own, nghttp3_mem_default(), this);
+  mem_ = std::make_unique<nghttp3_mem>(nghttp3_mem{this, memory::allocate, memory::release, memory::zeroed, memory::resize});
+  const int rc = server ? nghttp3_conn_server_new(&conn_, &cb, &own, mem_.get(), this)
+                        : nghttp3_conn_client_new(&conn_, &cb, &own, mem_.get(), this);
   if (rc != 0) conn_ = nullptr;
   check(rc, "HTTP/3 cannot start");
 }
 
 http3_codec::~http3_codec() {
   if (conn_) nghttp3_conn_del(conn_);
+}
+
+size_t http3_codec::held() const {
+  size_t sum = held_;
+  for (const auto& [id, h] : heads_) sum += h.bytes;
+  return sum;
 }
 
 void http3_codec::check(int64_t code, std::string_view doing) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include "quic/internal/webtransport_wire.hpp"
 
 struct nghttp3_conn;
+struct nghttp3_mem;
 
 namespace ec::quic::internal {
 
@@ -78,9 +80,12 @@ public:
   std::vector<output> take_output();
   /// Once set, nothing more is read or written.
   const std::optional<failure>& failed() const { return failed_; }
+  /// Bytes that the library holds, and what is decoded of field sections that are not whole.
+  size_t held() const;
 
 private:
   struct callbacks;
+  struct memory;
   struct body {
     std::vector<uint8_t> waiting; ///< from `send`
     std::vector<uint8_t> given;   ///< lent to nghttp3 until it is copied out
@@ -94,6 +99,8 @@ private:
 
   void check(int64_t code, std::string_view doing);
 
+  size_t held_ = 0; ///< by the library
+  std::unique_ptr<nghttp3_mem> mem_; ///< the library keeps its address
   nghttp3_conn* conn_ = nullptr;
   http3_settings settings_;
   std::map<uint64_t, body> bodies_;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/hex.hpp"
+#include "base/limits_attacker.hpp"
 #include "quic/internal/connection.hpp"
 
 namespace ec::quic::internal {
@@ -187,6 +188,11 @@ namespace {
 constexpr uint16_t jumbo_probes[] = {1404, 1452, 4404, 8904};
 } // namespace
 
+/// Who dialled may fill his receive window behind a hole: it counts in what he may make this side hold.
+uint64_t connection_impl::window(uint64_t wanted) const {
+  return server_ ? std::min<uint64_t>(wanted, limits::quic_accepted_window) : wanted;
+}
+
 ngtcp2_settings connection_impl::settings(base::mono_time now) const {
   const auto& config = host_.config();
   ngtcp2_settings s;
@@ -194,8 +200,8 @@ ngtcp2_settings connection_impl::settings(base::mono_time now) const {
   s.initial_ts = to_tstamp(now);
   s.cc_algo = config.congestion_control == endpoint_config::congestion::bbr ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
   s.handshake_timeout = static_cast<ngtcp2_duration>(config.handshake_timeout.count());
-  s.max_window = config.connection_window_max;
-  s.max_stream_window = config.stream_window_max;
+  s.max_window = window(config.connection_window_max);
+  s.max_stream_window = window(config.stream_window_max);
   s.max_tx_udp_payload_size = std::max<size_t>(config.udp_payload_bytes_max, NGTCP2_MAX_UDP_PAYLOAD_SIZE);
   s.no_pmtud = config.udp_payload_bytes_max <= NGTCP2_MAX_UDP_PAYLOAD_SIZE;
   if (config.udp_payload_bytes_max > NGTCP2_MAX_PMTUD_UDP_PAYLOAD_SIZE) {
@@ -217,12 +223,12 @@ ngtcp2_transport_params connection_impl::params() const {
   const auto& config = host_.config();
   ngtcp2_transport_params p;
   ngtcp2_transport_params_default(&p);
-  p.initial_max_stream_data_bidi_local = config.stream_window;
-  p.initial_max_stream_data_bidi_remote = config.stream_window;
-  p.initial_max_stream_data_uni = config.stream_window;
-  p.initial_max_data = config.connection_window;
+  p.initial_max_stream_data_bidi_local = window(config.stream_window);
+  p.initial_max_stream_data_bidi_remote = window(config.stream_window);
+  p.initial_max_stream_data_uni = window(config.stream_window);
+  p.initial_max_data = window(config.connection_window);
   p.initial_max_streams_bidi = config.peer_streams_bidi_max;
-  p.initial_max_streams_uni = config.peer_streams_uni_max;
+  p.initial_max_streams_uni = server_ ? std::min<uint64_t>(config.peer_streams_uni_max, limits::quic_accepted_streams_uni_max) : config.peer_streams_uni_max;
   p.max_idle_timeout = static_cast<ngtcp2_duration>(config.idle_timeout.count());
   p.active_connection_id_limit = 4;
   p.max_datagram_frame_size = config.datagrams ? 65535 : 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/byte_io.hpp"
+#include "base/limits_attacker.hpp"
 #include "base/limits_webtransport.hpp"
 #include "quic/internal/reasons.hpp"
 
@@ -10,6 +11,8 @@ namespace ec::quic::internal {
 namespace {
 
 namespace limits = base::limits;
+
+constexpr size_t early_charge = 128; // of what came at once on an early stream, beside its bytes
 
 bool is_bidi(uint64_t id) {
   return (id & 2) == 0;
@@ -294,20 +297,20 @@ void webtransport_session::names_session(uint64_t id, stream& s, uint64_t sessio
 }
 
 void webtransport_session::keep_early(uint64_t id, stream& s, base::bytes data, bool fin) {
-  if (early_bytes_ + data.size() > limits::webtransport_early_bytes_max) {
+  if (early_bytes_ + data.size() + early_charge > limits::webtransport_early_bytes_max) {
     ++counters_.streams_refused;
     refuse_stream(id, wt_buffered_stream_rejected);
     return;
   }
   // Without credit until somebody takes it.
-  early_bytes_ += data.size();
+  early_bytes_ += data.size() + early_charge;
   s.fin = s.fin || fin;
   s.data.push_back(std::move(data));
 }
 
 void webtransport_session::drop_early(stream& s) {
   --early_streams_;
-  for (const auto& part : s.data) early_bytes_ -= part.size();
+  for (const auto& part : s.data) early_bytes_ -= part.size() + early_charge;
   s.data.clear();
 }
 
@@ -315,6 +318,10 @@ void webtransport_session::to_codec(uint64_t id, std::span<const uint8_t> bytes,
   codec_->read(id, bytes, fin);
   handle_events();
   flush();
+  // Each of many requests may begin a long field: it has its memory when its length is read.
+  if (server_ && below_ && codec_->held() > limits::http3_held_bytes_max) {
+    give_up(h3_excessive_load, {close_reason::kind::violation, h3_excessive_load, "HTTP/3 makes the other side hold too much"});
+  }
 }
 
 void webtransport_session::handle_events() {

@@ -210,7 +210,7 @@ TEST_CASE("streams that come before their session wait for it, within bounds") {
 
 TEST_CASE("the bytes of early streams are bounded together") {
   scripted_client c;
-  const std::string half(limits::webtransport_early_bytes_max / 2, 'x');
+  const std::string half(limits::webtransport_early_bytes_max / 2 - 128, 'x');
   c.feed(14, uni_prefix + half);
   c.feed(18, uni_prefix + half);
   CHECK(c.below.stops.empty());
@@ -288,6 +288,28 @@ TEST_CASE("fields are counted as they are decoded: a short request that names lo
   c.session->on_stream_closed(0);
   c.connect(4);
   CHECK(c.session->connected());
+}
+
+TEST_CASE("requests that each begin a field of 64 KiB end the connection before they take what one peer may make this side hold") {
+  scripted_client c;
+  c.feed(2, client_control);
+  // A literal name "a", and a value of 65,000 bytes of which nothing comes.
+  const std::string block("\x00\x00\x21\x61\x7f\xe9\xfa\x03", 8);
+  base::byte_writer frame;
+  frame.quic_varint(1);
+  frame.quic_varint(70'000);
+  frame.raw(block);
+  for (uint64_t i = 0; i < limits::http3_requests_max && c.below.endings.empty(); ++i) c.feed(4 * i, std::string(base::as_text(frame.span())));
+  REQUIRE(c.below.endings.size() == 1);
+  CHECK(c.below.endings[0].code == h3_excessive_load);
+  CHECK(c.below.endings[0].text == "HTTP/3 makes the other side hold too much");
+}
+
+TEST_CASE("early streams that come byte by byte are charged for each arrival") {
+  scripted_client c;
+  c.feed(14, uni_prefix);
+  for (int i = 0; i < 2000 && c.below.stops.empty(); ++i) c.feed(14, "x");
+  CHECK(c.below.stops == codes{{14, wt_buffered_stream_rejected}});
 }
 
 TEST_CASE("open requests are bounded, and closed ones make room") {
