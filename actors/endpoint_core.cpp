@@ -207,6 +207,10 @@ void endpoint_core::served_session::on_object(moq::request_id request, const moq
   if (guest) guest->on_object(request, o);
 }
 
+void endpoint_core::served_session::on_object_part(moq::request_id request, const moq::object_part& p) {
+  if (guest) guest->on_object_part(request, p);
+}
+
 void endpoint_core::served_session::on_subgroup_end(moq::request_id request, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end_of_group) {
   if (guest) guest->on_subgroup_end(request, group, subgroup, reset, end_of_group);
 }
@@ -307,7 +311,7 @@ quic::connection_events* endpoint_core::serve(quic::connection& accepted, moq::t
   config.implementation = implementation_;
   config.protocol = protocol;
   config.origin_id = origin_id_;
-  config.takes_publish = relay_ != nullptr;
+  config.takes_publish = config.tells_parts = relay_ != nullptr;
   if (door_) {
     config.auth_token_cache_bytes = base::limits::session_token_cache_bytes;
     s.admitted.emplace(door_->keeper(), protocol == moq_protocol);

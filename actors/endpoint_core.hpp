@@ -128,6 +128,7 @@ private:
     void on_subscribe_ok(moq::request_id request, const moq::subscribe_ok& ok) override;
     void on_subgroup_begin(moq::request_id request, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) override;
     void on_object(moq::request_id request, const moq::object& o) override;
+    void on_object_part(moq::request_id request, const moq::object_part& p) override;
     void on_subgroup_end(moq::request_id request, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end_of_group) override;
     void on_request_error(moq::request_id request, const moq::request_error& e) override;
     void on_publish_done(moq::request_id request, uint64_t status, std::string_view reason, uint64_t stream_count) override;

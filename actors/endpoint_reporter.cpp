@@ -58,7 +58,7 @@ private:
       {"upstreams", s.uplinks.size()}, {"upstreams_up", up}, {"objects", c.objects_in}};
     // Of the rest only what there was: most of it is trouble.
     for (const auto& [name, count] : std::initializer_list<std::pair<const char*, uint64_t>>{{"duplicates", c.objects_duplicate}, {"conflicts", c.objects_conflict},
-           {"behind_hole", c.objects_behind_hole}, {"refused", c.objects_refused}, {"crowded_out", c.objects_crowded_out}, {"subgroups_reset", c.subgroups_reset}, {"subgroups_rescued", c.subgroups_rescued},
+           {"behind_hole", c.objects_behind_hole}, {"refused", c.objects_refused}, {"crowded_out", c.objects_crowded_out}, {"begun", c.objects_begun}, {"cut_off", r.objects_cut_off}, {"subgroups_reset", c.subgroups_reset}, {"subgroups_rescued", c.subgroups_rescued},
            {"subscriptions_upstream", c.subscriptions_upstream}, {"publishers_lost", c.publishers_lost}, {"publishers_resumed", c.publishers_resumed}, {"tracks_handed_over", c.tracks_handed_over},
            {"fetches_upstream", c.fetches_upstream}, {"fetches_shared", c.fetches_shared}, {"fetches_incomplete", c.fetches_incomplete}, {"tracks_refused", c.tracks_refused}, {"tracks_closed", c.tracks_closed},
            {"objects_false", c.objects_false}, {"objects_unproven", c.objects_unproven}, {"publishers_ended", c.publishers_ended}, {"web_refused", r.web_refused}})

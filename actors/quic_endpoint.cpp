@@ -22,7 +22,7 @@ public:
       },
       [this](status_atom) {
         endpoint_status out{core_->quic().counters(), core_->served_counters(), core_->served(), core_->uplinks(), {}};
-        if (const auto* r = core_->relay()) out.relay = relay_status{r->counters(), r->tracks(), r->publishers(), r->subscribers(), r->cached_bytes(), {}, 0, core_->web_refused(), core_->http()};
+        if (const auto* r = core_->relay()) out.relay = relay_status{r->counters(), r->tracks(), r->publishers(), r->subscribers(), r->cached_bytes(), r->objects_cut_off(), {}, 0, core_->web_refused(), core_->http()};
         if (const auto* d = core_->door()) {
           out.relay->access = d->counters();
           out.relay->access_untold = d->untold();

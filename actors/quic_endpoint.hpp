@@ -35,6 +35,7 @@ struct relay_status {
   size_t publishers = 0;
   size_t subscribers = 0;
   size_t cached_bytes = 0;
+  uint64_t objects_cut_off = 0;
   std::optional<access::access_counters> access; ///< if it does not let everybody in
   uint64_t access_untold = 0; ///< refusals that were not told one by one
   uint64_t web_refused = 0;  ///< sessions by WebTransport: for their origin, or what they offer

@@ -148,6 +148,7 @@ private:
     l->side = make_(*core_, peer.address.authority(), *status_, std::move(hooks));
     auto config = client_config(peer.address, core_->implementation());
     config.origin_id = core_->origin_id();
+    config.tells_parts = true; // to a relay
     l->link = std::make_unique<moq_link>(loop(), std::move(config), l->side->hears(), &core_->store(), [this, l](const quic::close_reason& why) { on_gone(*l, why); });
     l->side->bind(l->link->session());
     core_->watch(*l->link);

@@ -104,6 +104,9 @@ struct upper_layer {
   /// One whole object of a subscription or a fetch; `datagram` tells whether it was published as one. Each (group, id) comes at
   /// most once for each request.
   virtual void on_object(request_id, const object&) {}
+  /// More came of a large object of a subscription, if `session_config::tells_parts`: each time all that has come of it. on_object
+  /// follows when it is whole; if its subgroup or the subscription ends before, the rest never comes. Not of fetches.
+  virtual void on_object_part(request_id, const object_part&) {}
   /// A subgroup stream ended: `reset` unset: all its objects came; otherwise the peer's code. `end_of_group`: no further
   /// objects exist in the group.
   virtual void on_subgroup_end(request_id, uint64_t /*group*/, uint64_t /*subgroup*/, std::optional<uint64_t> /*reset*/,

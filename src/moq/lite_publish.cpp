@@ -166,8 +166,8 @@ bool lite_session::resolve(uint64_t stream, lite_served& s) {
   if (s.first) return true;
   const auto& groups = s.t->groups();
   const auto largest = s.t->largest();
-  if (!largest) return false;
-  const uint64_t newest = groups.empty() ? largest->group : std::max(largest->group, groups.rbegin()->first);
+  if (!largest && (groups.empty() || !groups.rbegin()->second.part())) return false;
+  const uint64_t newest = std::max(largest ? largest->group : 0, groups.empty() ? 0 : groups.rbegin()->first);
   if (!s.how.start) {
     s.first = newest;
   } else {
@@ -233,14 +233,20 @@ bool lite_session::pump_group(uint64_t stream, lite_served& s, uint64_t group, l
   for (;;) {
     const auto& groups = s.t->groups();
     const auto held = groups.find(group);
-    if (held == groups.end() || held->second.objects.empty() || held->second.was_reset) {
-      if (o.next > 0 || !bring(s, group, o)) return give_up(stream, s, group, held != groups.end() && held->second.was_reset ? code::dropped : s.is_fetch ? code::not_found : code::evicted);
+    if (held == groups.end() || (held->second.objects.empty() && !held->second.part()) || held->second.was_reset) {
+      if (o.part || o.next > 0 || !bring(s, group, o)) return give_up(stream, s, group, held != groups.end() && held->second.was_reset ? code::dropped : s.is_fetch ? code::not_found : code::evicted);
       return false;
     }
     const auto& g = held->second;
     const auto at = g.objects.find(o.next);
     if (at == g.objects.end()) {
-      const bool hole = g.objects.upper_bound(o.next) != g.objects.end();
+      if (const auto* part = g.part(o.next)) { // the rest of it comes
+        if ((o.stream || open_group(s, group, o)) && has_room(o)) write_part(s, o, g, part->begun, part->payload_bytes);
+        return false;
+      }
+      if (o.part) return give_up(stream, s, group, code::dropped);
+      const auto* other = g.part();
+      const bool hole = g.objects.upper_bound(o.next) != g.objects.end() || (other && other->begun.id > o.next);
       const bool head = hole && o.next == 0;
       if (head && bring(s, group, o)) return false;
       // What its publisher broke off, or left open when the track ended, is not whole.
@@ -269,12 +275,8 @@ bool lite_session::pump_group(uint64_t stream, lite_served& s, uint64_t group, l
       return false;
     }
     if (!o.stream && !open_group(s, group, o)) return false;
-    if (lower_.unsent(*o.stream) >= limits::moq_fetch_unsent_bytes_max) {
-      again_ = now_ + again;
-      lower_.deadline_moved();
-      return false;
-    }
-    if (!write_frame(s, group, o, g, at->second)) return false;
+    if (!has_room(o)) return false;
+    write_frame(s, o, g, at->second);
   }
   if (!o.stream) { // empty: there is nothing to say
     s.out.erase(group);
@@ -311,10 +313,32 @@ bool lite_session::open_group(lite_served& s, uint64_t group, lite_group_out& o)
   return true;
 }
 
-/// The header is ours, the payload is shared by all subscriptions.
-bool lite_session::write_frame(lite_served& s, uint64_t, lite_group_out& o, const cached_group& held, const object& what) {
+/// Otherwise it is looked at again in a moment.
+bool lite_session::has_room(const lite_group_out& o) {
+  if (lower_.unsent(*o.stream) < limits::moq_fetch_unsent_bytes_max) return true;
+  again_ = now_ + again;
+  lower_.deadline_moved();
+  return false;
+}
+
+void lite_session::write_frame(lite_served& s, lite_group_out& o, const cached_group& held, const object& what) {
+  write_part(s, o, held, what, what.payload.size());
+  o.part.reset();
+  ++o.next;
+  ++counters_.objects_out;
+}
+
+/// What there is of an object of `payload_bytes` and not yet written. The header is ours, the payload is shared by all subscriptions.
+void lite_session::write_part(lite_served& s, lite_group_out& o, const cached_group& held, const object& what, uint64_t payload_bytes) {
+  if (o.part) {
+    if (what.payload.size() <= *o.part) return;
+    lower_.write(*o.stream, what.payload.slice(*o.part), false);
+    counters_.payload_bytes_out += what.payload.size() - *o.part;
+    o.part = what.payload.size();
+    return;
+  }
   lite::frame h;
-  h.payload_bytes = what.payload.size();
+  h.payload_bytes = payload_bytes;
   if (version_ >= lite::version::v05) {
     bool others = false;
     const auto said = timestamp_of(what.properties, others);
@@ -333,10 +357,8 @@ bool lite_session::write_frame(lite_served& s, uint64_t, lite_group_out& o, cons
   lite::encode(out, h, version_);
   lower_.write(*o.stream, base::bytes::adopt(out.take()), false);
   if (!what.payload.empty()) lower_.write(*o.stream, what.payload, false);
-  ++o.next;
-  ++counters_.objects_out;
+  o.part = what.payload.size();
   counters_.payload_bytes_out += what.payload.size();
-  return true;
 }
 
 /// Groups that are older than the newest by more than the subscriber wants to wait. 0 is what clients send who set nothing, and their own
@@ -453,29 +475,18 @@ void lite_session::pump_all(const track* only) {
   }
 }
 
-void lite_session::on_append(track& t, const object&, bool, mono_time now) {
+/// Something happened to a track: it is seen what of it can go out, or cannot any more.
+void lite_session::stirred(track& t, mono_time now) {
   if (closed_) return;
   now_ = now;
   pump_all(&t);
 }
 
-void lite_session::on_end_subgroup(track& t, uint64_t, uint64_t, mono_time now) {
-  if (closed_) return;
-  now_ = now;
-  pump_all(&t);
-}
-
-void lite_session::on_end_group(track& t, uint64_t, mono_time now) {
-  if (closed_) return;
-  now_ = now;
-  pump_all(&t);
-}
-
-void lite_session::on_reset_subgroup(track& t, uint64_t, uint64_t, uint64_t, mono_time now) {
-  if (closed_) return;
-  now_ = now;
-  pump_all(&t);
-}
+void lite_session::on_append(track& t, const object&, bool, mono_time now) { stirred(t, now); }
+void lite_session::on_part(track& t, const object_part&, bool, mono_time now) { stirred(t, now); }
+void lite_session::on_end_subgroup(track& t, uint64_t, uint64_t, mono_time now) { stirred(t, now); }
+void lite_session::on_end_group(track& t, uint64_t, mono_time now) { stirred(t, now); }
+void lite_session::on_reset_subgroup(track& t, uint64_t, uint64_t, uint64_t, mono_time now) { stirred(t, now); }
 
 void lite_session::on_reset_group(track& t, uint64_t group, uint64_t c, mono_time now) {
   if (closed_) return;

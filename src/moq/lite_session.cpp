@@ -487,6 +487,8 @@ void lite_session::on_tick(mono_time now) {
     settle(id);
     if (closed_) return;
   }
+  if (parts_due_ && now >= *parts_due_) tell_parts();
+  if (closed_) return;
   if (again_ && now >= *again_) {
     again_.reset();
     pump_all();
@@ -501,6 +503,7 @@ std::optional<mono_time> lite_session::deadline() const {
   if (connected_ && !peer_setup_) at(connected_at_ + config_.setup_timeout);
   if (goaway_until_) at(*goaway_until_);
   if (again_) at(*again_);
+  if (parts_due_) at(*parts_due_);
   for (const auto& [id, r] : own_) {
     if (r.asked_at) at(*r.asked_at + config_.request_timeout);
     if (r.ends) at(r.ends->until);

@@ -427,21 +427,67 @@ void lite_session::read_frames(uint64_t stream) {
       }
       g.timestamp = g.timestamp + static_cast<uint64_t>(delta);
       g.frame = m.value();
+      g.told = {.told = 0, .since = now_};
     }
     const auto size = static_cast<size_t>(g.frame->payload_bytes);
     base::bytes payload;
     if (g.payload.empty() && s.in.size() >= size) {
       payload = s.in.take(size);
     } else {
-      s.in.move_to(g.payload, size - g.payload.size());
+      g.payload.take(s.in, size);
       if (g.payload.size() < size) {
-        if (s.in_ended) fail(code::protocol_violation, "a group ends within a frame");
+        if (s.in_ended) return fail(code::protocol_violation, "a group ends within a frame");
+        if (is_part_due(g.told, g.payload.size(), size)) tell_part(stream);
         return;
       }
-      payload = base::bytes::adopt(std::exchange(g.payload, {}));
+      payload = g.payload.finish();
     }
     g.frame.reset();
     if (!deliver(stream, g, std::move(payload))) return;
+  }
+}
+
+/// The frame that comes next in a group.
+object lite_session::object_of(const lite_own& r, const lite_group_in& g, base::bytes payload) const {
+  object o;
+  o.group = g.group;
+  o.id = g.next;
+  if (r.info) o.priority = static_cast<uint8_t>(255 - r.info->priority);
+  if (version_ >= lite::version::v05) o.properties = timestamp_properties(g.timestamp);
+  o.payload = std::move(payload);
+  return o;
+}
+
+/// True if it was not asked for: groups come whole.
+bool lite_session::is_passed_over(const lite_own& r, const object& o) const {
+  return r.kind == request_kind::fetch ? o.at() < r.first || o.at() > r.last : o.at() < r.from;
+}
+
+/// What came of the frame under way.
+void lite_session::tell_part(uint64_t stream) {
+  auto& g = *streams_.at(stream).group;
+  const request_id id = g.request;
+  const auto r = own_.find(id);
+  if (r == own_.end() || r->second.kind == request_kind::fetch) return;
+  g.told = {.told = g.payload.size(), .since = now_};
+  const object_part p{.begun = object_of(r->second, g, g.payload.view()), .payload_bytes = g.frame->payload_bytes};
+  if (is_passed_over(r->second, p.begun)) return;
+  if (!std::exchange(g.begun, true)) upper_.on_subgroup_begin(id, p.begun.group, 0, p.begun.id == 0, true);
+  if (!closed_ && own_.contains(id)) upper_.on_object_part(id, p);
+}
+
+/// Those whose time has come, although nothing more comes of them now.
+void lite_session::tell_parts() {
+  parts_due_.reset();
+  std::vector<uint64_t> due;
+  for (const auto& [stream, s] : streams_) {
+    if (s.group && s.group->frame && is_part_due(s.group->told, s.group->payload.size(), s.group->frame->payload_bytes)) due.push_back(stream);
+  }
+  std::ranges::sort(due);
+  for (const uint64_t stream : due) {
+    const auto at = streams_.find(stream);
+    if (closed_) return;
+    if (at != streams_.end() && at->second.group && at->second.group->frame) tell_part(stream);
   }
 }
 
@@ -451,16 +497,12 @@ bool lite_session::deliver(uint64_t stream, lite_group_in& g, base::bytes payloa
   const auto it = own_.find(id);
   if (it == own_.end()) return false;
   const auto& r = it->second;
-  object o;
-  o.group = g.group;
-  o.id = g.next++;
-  if (r.info) o.priority = static_cast<uint8_t>(255 - r.info->priority);
-  if (version_ >= lite::version::v05) o.properties = timestamp_properties(g.timestamp);
-  o.payload = std::move(payload);
+  const auto o = object_of(r, g, std::move(payload));
+  ++g.next;
   ++counters_.objects_in;
   counters_.payload_bytes_in += o.payload.size();
   const bool fetched = r.kind == request_kind::fetch;
-  if (fetched ? o.at() < r.first || o.at() > r.last : o.at() < r.from) return true;
+  if (is_passed_over(r, o)) return true;
   if (!fetched && !std::exchange(g.begun, true)) upper_.on_subgroup_begin(id, o.group, 0, o.id == 0, true);
   if (own_.contains(id)) upper_.on_object(id, o);
   const auto still = streams_.find(stream);

@@ -269,6 +269,7 @@ void relay::lost(relay_peer& peer, request_id id, bool final, uint64_t status, c
     store_.end_track(*w.t, status, why.reason, now_);
     return;
   }
+  cut_off(w);
   if (w.orphan) return; // who was asked again refused: the wait goes on
   ++counters_.publishers_lost;
   w.orphan = true;

@@ -47,6 +47,7 @@ struct relay_counters {
   uint64_t objects_behind_hole = 0;   ///< not passed on: what lies before them in their subgroup is missing
   uint64_t objects_refused = 0;       ///< against the rules of their track, or older than what is held
   uint64_t objects_crowded_out = 0;   ///< of a newest group, which left for the bound of all tracks
+  uint64_t objects_begun = 0;         ///< large ones, passed on before they were whole
   uint64_t subgroups_reset = 0;       ///< for all subscribers: nobody had the rest
   uint64_t subgroups_rescued = 0;     ///< one publisher failed, another goes on
   uint64_t subscriptions_upstream = 0;
@@ -111,6 +112,7 @@ public:
   size_t publishers() const;  ///< sessions that offer something
   size_t subscribers() const; ///< requests that want a track now
   size_t cached_bytes() const { return store_.cached_bytes(); }
+  uint64_t objects_cut_off() const { return store_.parts_cut_off(); } ///< of those begun, of which nobody had the rest
 
   // track_finder
   std::optional<request_error> wanted(const full_track_name& name, base::mono_time now) override;
@@ -163,7 +165,14 @@ private:
   void begin_subgroup(taken& u, uint64_t group, uint64_t subgroup, stream_facts facts);
   void take(relayed& w, taken& u, const object& o);
   void end_subgroup(relayed& w, taken& u, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset);
-  static bool can_go_on(const taken& from, uint64_t group, uint64_t subgroup, uint64_t last);
+  static bool can_go_on(const taken& from, location next, uint64_t subgroup);
+  static bool goes_on(const relayed& w, location next, uint64_t subgroup);
+  void give_up(relayed& w, uint64_t group, uint64_t subgroup, uint64_t code);
+
+  // relay_parts.cpp: objects of which not all has come
+  void part_came(relay_peer& peer, request_id id, const object_part& p);
+  void contradicted(relayed& w, taken& u, const object& other);
+  void cut_off(relayed& w);
 
   // relay_screen.cpp: what the gate says of it
   struct event;
@@ -224,6 +233,7 @@ public:
   void on_request_error(request_id id, const request_error& e) override;
   void on_subgroup_begin(request_id id, uint64_t group, uint64_t subgroup, bool from_start, bool ends_group) override;
   void on_object(request_id id, const object& o) override;
+  void on_object_part(request_id id, const object_part& p) override;
   void on_subgroup_end(request_id id, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end_of_group) override;
   publish_answer on_publish(request_id id, const publish& m) override;
   void on_publish_done(request_id id, uint64_t status, std::string_view reason, uint64_t stream_count) override;

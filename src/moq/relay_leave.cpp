@@ -29,7 +29,7 @@ bool relay::is_spare(const relayed& w, const taken& leaving) const {
       const auto g = groups.find(key.first);
       if (g == groups.end()) return !groups.empty() && key.first < groups.begin()->first; // gone by age, or its first object is on its way
       const auto s = g->second.subgroups.find(key.second);
-      return s == g->second.subgroups.end() || s->second.ended || can_go_on(u, key.first, key.second, s->second.last);
+      return s == g->second.subgroups.end() || s->second.ended || can_go_on(u, lacking(key.first, s->second), key.second);
     });
   });
 }

@@ -8,13 +8,6 @@ namespace {
 
 using base::errc;
 
-const cached_group::subgroup_state* known_subgroup(const track& t, uint64_t group, uint64_t subgroup) {
-  const auto g = t.groups().find(group);
-  if (g == t.groups().end()) return nullptr;
-  const auto s = g->second.subgroups.find(subgroup);
-  return s == g->second.subgroups.end() ? nullptr : &s->second;
-}
-
 } // namespace
 
 void relay::begin_subgroup(taken& u, uint64_t group, uint64_t subgroup, stream_facts facts) {
@@ -30,9 +23,7 @@ void relay::take(relayed& w, taken& u, const object& o) {
   const auto before = std::exchange(p.last, o.id);
   const auto facts = p.facts;
   const auto* known = known_subgroup(*w.t, o.group, o.subgroup);
-  // A stream carries all of its subgroup from where it began: what it gave before this object must be here, or the one before it.
-  const bool joins = !known || (before ? known->last >= *before : known->last >= o.id || known->last + 1 == o.id);
-  if (!joins && !known->ended) {
+  if (!joins(known, before, o.id) && !known->ended) {
     ++counters_.objects_behind_hole;
     settle(w, o.group, o.subgroup, reset_code::unknown_object_status);
     return;
@@ -42,8 +33,12 @@ void relay::take(relayed& w, taken& u, const object& o) {
   const auto done = was_reset ? store_.keep(*w.t, o, nullptr, now_) : store_.append(*w.t, o, now_, facts);
   if (done) ++counters_.objects_in;
   else if (done.error().code == errc::exists) ++counters_.objects_duplicate;
-  else if (done.error().code == errc::mismatch) note_conflict(w, o, u.from->name_);
+  else if (done.error().code == errc::mismatch) contradicted(w, u, o);
   else ++counters_.objects_refused;
+  if (!done) { // what is under way there may have no other publisher any more
+    const auto* s = known_subgroup(*w.t, o.group, o.subgroup);
+    if (s && s->part) give_up(w, o.group, o.subgroup, reset_code::malformed_track);
+  }
   if (ahead) settle_all(w, reset_code::unknown_object_status);
   keep_within_bounds();
 }
@@ -53,8 +48,9 @@ void relay::note_conflict(relayed& w, const object& other, const std::string& fr
   if (std::exchange(w.conflict_told, true)) return;
   const auto g = w.t->groups().find(other.group);
   if (g == w.t->groups().end()) return;
-  const auto o = g->second.objects.find(other.id);
-  if (o != g->second.objects.end()) watcher_.on_conflict({w.name, other.at(), o->second.payload, other.payload, from});
+  const auto whole = g->second.objects.find(other.id);
+  const auto* part = g->second.part(other.id);
+  if (whole != g->second.objects.end() || part) watcher_.on_conflict({w.name, other.at(), part ? part->begun.payload : whole->second.payload, other.payload, from});
 }
 
 void relay::end_subgroup(relayed& w, taken& u, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset) {
@@ -62,7 +58,7 @@ void relay::end_subgroup(relayed& w, taken& u, uint64_t group, uint64_t subgroup
   p.open = false;
   const auto* known = known_subgroup(*w.t, group, subgroup);
   if (!known || known->ended) return;
-  if (reset || !p.last || known->last != *p.last) return settle(w, group, subgroup, reset.value_or(reset_code::unknown_object_status));
+  if (reset || !p.last || known->part || known->last != *p.last) return settle(w, group, subgroup, reset.value_or(reset_code::unknown_object_status));
   const bool ends_group = known->ends_group;
   store_.end_subgroup(*w.t, group, subgroup, now_);
   // The group ends too if nothing can be missing of it.
@@ -72,43 +68,43 @@ void relay::end_subgroup(relayed& w, taken& u, uint64_t group, uint64_t subgroup
   if (all) store_.end_group(*w.t, group, now_);
 }
 
-/// True if the rest of a subgroup, of which `last` is here, may still come from there.
-bool relay::can_go_on(const taken& from, uint64_t group, uint64_t subgroup, uint64_t last) {
+/// True if the rest of a subgroup, from `next` on, may still come from there.
+bool relay::can_go_on(const taken& from, location next, uint64_t subgroup) {
   if (!from.established) return true; // it tells where it begins in a moment
-  const auto p = from.subgroups.find({group, subgroup});
-  if (p != from.subgroups.end()) return p->second.open && (!p->second.last || last >= *p->second.last);
-  return (!from.start || *from.start <= location{group, last}) && (!from.newest || *from.newest <= group);
+  const auto p = from.subgroups.find({next.group, subgroup});
+  if (p != from.subgroups.end()) return p->second.open && (!p->second.last || *p->second.last < next.object) && p->second.contradicts != next.object;
+  return (!from.start || *from.start < next) && (!from.newest || *from.newest <= next.group);
+}
+
+bool relay::goes_on(const relayed& w, location next, uint64_t subgroup) {
+  return std::ranges::any_of(w.from, [&](const taken& u) { return can_go_on(u, next, subgroup); });
 }
 
 /// One publisher failed to give the rest of a subgroup: subscribers hear of it if nobody else has it.
 void relay::settle(relayed& w, uint64_t group, uint64_t subgroup, uint64_t code) {
   const auto* known = known_subgroup(*w.t, group, subgroup);
   if (!known || known->ended) return;
-  const auto last = known->last;
-  if (std::ranges::any_of(w.from, [&](const taken& u) { return can_go_on(u, group, subgroup, last); })) {
-    ++counters_.subgroups_rescued;
-    return;
-  }
+  if (goes_on(w, lacking(group, *known), subgroup)) ++counters_.subgroups_rescued;
+  else give_up(w, group, subgroup, code);
+}
+
+/// Ends a subgroup that is open here, if nobody can give the rest of it.
+void relay::give_up(relayed& w, uint64_t group, uint64_t subgroup, uint64_t code) {
+  const auto* known = known_subgroup(*w.t, group, subgroup);
+  if (!known || known->ended || goes_on(w, lacking(group, *known), subgroup)) return;
   ++counters_.subgroups_reset;
   store_.reset_subgroup(*w.t, group, subgroup, code, now_);
 }
 
 /// Subgroups that are open here and that nobody can give the rest of.
 void relay::settle_all(relayed& w, uint64_t code) {
-  struct open {
-    uint64_t group, subgroup, last;
-  };
-  std::vector<open> all;
+  std::vector<std::pair<uint64_t, uint64_t>> all;
   for (const auto& [group, g] : w.t->groups()) {
     for (const auto& [subgroup, s] : g.subgroups) {
-      if (!s.ended) all.push_back({group, subgroup, s.last});
+      if (!s.ended) all.emplace_back(group, subgroup);
     }
   }
-  for (const auto& o : all) {
-    if (std::ranges::any_of(w.from, [&](const taken& u) { return can_go_on(u, o.group, o.subgroup, o.last); })) continue;
-    ++counters_.subgroups_reset;
-    store_.reset_subgroup(*w.t, o.group, o.subgroup, code, now_);
-  }
+  for (const auto& [group, subgroup] : all) give_up(w, group, subgroup, code);
 }
 
 } // namespace ec::moq

@@ -163,8 +163,9 @@ void session::impl::drop_uni(uint64_t stream, uint64_t code, bool count_alias) {
   lower_.stop_sending(stream, code);
   it->second.what = uni_stream::kind::discarded;
   it->second.in.clear();
-  it->second.payload = std::vector<uint8_t>(); // with its memory, which `{}` would keep
+  it->second.payload = {};
   it->second.current = {};
+  it->second.has_object = false;
 }
 
 void session::impl::read_uni(uint64_t stream) {

@@ -39,6 +39,7 @@ struct session_config {
   size_t auth_token_cache_bytes = 0;           ///< for tokens that the peer registers; 0: it registers none
   /// PUBLISH of the peer is told above; otherwise it is refused with NOT_SUPPORTED. Streams that overtake it wait for it.
   bool takes_publish = false;
+  bool tells_parts = false; ///< large objects of subscriptions are told of while they come, upper_layer::on_object_part
   size_t object_bytes_max = base::limits::moq_object_bytes_max;
   size_t requests_max = base::limits::moq_requests_max;
   /// What the peer may make this side hold, in bytes (session_memory), beside the largest object under way: five eighths of it requests at most, one

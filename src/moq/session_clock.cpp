@@ -77,6 +77,8 @@ void session::impl::on_tick(mono_time now) {
     check_ages(s);
     try_finish(id);
   }
+  if (parts_due_ && now >= *parts_due_) tell_parts();
+  if (closed_) return;
   if (fetch_again_ && now >= *fetch_again_) {
     fetch_again_.reset();
     for (const request_id id : ids) {
@@ -95,6 +97,7 @@ std::optional<mono_time> session::impl::deadline() const {
   if (goaway_until_) at(*goaway_until_);
   for (const auto& [id, when] : leaving_) at(when);
   if (fetch_again_) at(*fetch_again_);
+  if (parts_due_) at(*parts_due_);
   if (peer_setup_ && early_streams_ > 0) {
     for (const auto& [id, s] : unis_) {
       if (s.parked_until) at(*s.parked_until);

@@ -86,6 +86,7 @@ bool session::impl::take_header(uint64_t stream, uni_stream& s, const object_hea
   s.current.datagram = h.datagram;
   if (!h.properties.empty()) s.current.properties = base::bytes::copy(h.properties);
   s.payload_bytes = h.payload_bytes;
+  s.told = {.told = 0, .since = now_};
   s.has_object = true;
   return true;
 }
@@ -96,11 +97,39 @@ bool session::impl::take_payload(uni_stream& s) {
     s.current.payload = s.payload_bytes > 0 ? s.in.take(s.payload_bytes) : base::bytes{};
     return true;
   }
-  // Memory grows with what came, not with what was promised.
-  s.in.move_to(s.payload, s.payload_bytes - s.payload.size());
+  s.payload.take(s.in, s.payload_bytes);
   if (s.payload.size() < s.payload_bytes) return false;
-  s.current.payload = base::bytes::adopt(std::exchange(s.payload, {}));
+  s.current.payload = s.payload.finish();
   return true;
+}
+
+/// What came of the object under way. Nobody has judged it yet: if it contradicts what came before, its request ends with it.
+void session::impl::tell_part(uint64_t stream) {
+  auto& s = unis_.at(stream);
+  if (draft_.check_object_properties(s.current.properties).value().malformed) return;
+  s.told = {.told = s.payload.size(), .since = now_};
+  object_part p{.begun = s.current, .payload_bytes = s.payload_bytes};
+  p.begun.payload = s.payload.view();
+  const request_id id = s.request;
+  const auto header = s.subgroup;
+  if (!s.previous && !std::exchange(s.begun, true)) upper_.on_subgroup_begin(id, p.begun.group, p.begun.subgroup, header.first_object, header.end_of_group);
+  if (!closed_ && own_.contains(id)) upper_.on_object_part(id, p);
+}
+
+/// Those whose time has come, although nothing more comes of them now.
+void session::impl::tell_parts() {
+  parts_due_.reset();
+  std::vector<uint64_t> streams;
+  for (const auto& [stream, s] : unis_) {
+    if (s.what != uni_stream::kind::subgroup || !s.has_object || !own_.contains(s.request)) continue;
+    if (is_part_due(s.told, s.payload.size(), s.payload_bytes)) streams.push_back(stream);
+  }
+  std::ranges::sort(streams);
+  for (const uint64_t stream : streams) {
+    const auto it = unis_.find(stream);
+    if (closed_) return;
+    if (it != unis_.end() && it->second.has_object && own_.contains(it->second.request)) tell_part(stream);
+  }
 }
 
 void session::impl::read_subgroup(uint64_t stream) {
@@ -140,10 +169,11 @@ void session::impl::read_subgroup(uint64_t stream) {
     }
     if (!take_payload(s)) {
       if (s.in_ended) return fail(session_code::protocol_violation, "a stream ends within an object");
+      if (is_part_due(s.told, s.payload.size(), s.payload_bytes)) tell_part(stream);
       return;
     }
     s.has_object = false;
-    const bool begins = !s.previous;
+    const bool begins = !s.previous && !s.begun;
     const auto header = s.subgroup;
     s.previous = s.current.id;
     const object o = std::exchange(s.current, {});

@@ -57,6 +57,15 @@ void session::family::weigh(size_t arrived) {
   unweighed_ = 0;
 }
 
+bool session::family::is_part_due(const part_clock& c, size_t came, uint64_t whole) {
+  if (!config_.tells_parts || came < c.told + limits::moq_part_bytes_min) return false;
+  if (c.told == 0 && whole - came < limits::moq_part_bytes_min) return false;
+  const auto at = c.since + limits::moq_part_wait;
+  if (now_ >= at) return true;
+  parts_due_ = std::min(parts_due_.value_or(at), at);
+  return false;
+}
+
 std::vector<session::family::part> session::impl::parts() const {
   std::vector<part> out;
   for (const auto& [id, s] : unis_) {

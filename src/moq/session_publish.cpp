@@ -27,7 +27,7 @@ bool session::impl::open_subgroup(served_subscription& s, out_subgroup& o) {
 }
 
 /// The same for all subscribers whose stream has the same object before it: encoded once.
-base::bytes session::impl::object_head(track* t, const out_subgroup& o, const object& what) const {
+base::bytes session::impl::object_head(track* t, const out_subgroup& o, const object& what, uint64_t payload_bytes) const {
   if (t != nullptr) {
     const auto& made = t->head();
     if (made.by == &draft_ && made.at == what.at() && made.previous == o.last_id && made.has_properties == o.header.has_properties) return made.bytes;
@@ -35,22 +35,34 @@ base::bytes session::impl::object_head(track* t, const out_subgroup& o, const ob
   object_header h;
   h.id = what.id;
   h.properties = what.properties;
-  h.payload_bytes = what.payload.size();
+  h.payload_bytes = payload_bytes;
   h.status = what.status;
   auto bytes = base::bytes::adopt(draft_.encode_subgroup_object(h, o.header, o.last_id));
   if (t != nullptr) t->head() = {&draft_, what.at(), o.last_id, o.header.has_properties, bytes};
   return bytes;
 }
 
-/// The header and the payload are shared with other subscriptions: two writes, no copy.
+/// What there is of an object of `payload_bytes` and not yet written. The header and the payload are shared with other subscriptions: no copy.
+void session::impl::write_part(served_subscription& s, out_subgroup& o, const object& what, uint64_t payload_bytes) {
+  if (!o.part) {
+    auto head = object_head(s.t, o, what, payload_bytes);
+    o.written += head.size();
+    lower_.write(*o.stream, std::move(head), false);
+    o.part = {.id = what.id};
+  }
+  const size_t fresh = what.payload.size() - o.part->payload;
+  if (fresh == 0) return;
+  lower_.write(*o.stream, what.payload.slice(o.part->payload), false);
+  o.part->payload += fresh;
+  o.written += fresh;
+  counters_.payload_bytes_out += fresh;
+}
+
 void session::impl::write_object(served_subscription& s, out_subgroup& o, const object& what) {
-  auto head = object_head(s.t, o, what);
-  o.written += head.size() + what.payload.size();
-  lower_.write(*o.stream, std::move(head), false);
-  if (!what.payload.empty()) lower_.write(*o.stream, what.payload, false);
+  write_part(s, o, what, what.payload.size());
+  o.part.reset();
   o.last_id = what.id;
   ++counters_.objects_out;
-  counters_.payload_bytes_out += what.payload.size();
 }
 
 void session::impl::finish_subgroup(out_subgroup& o) {
@@ -133,22 +145,22 @@ void session::impl::ages_moved(const served_subscription& s) {
   if (s.object_timeout_ms > 0 || s.subgroup_timeout_ms > 0) lower_.deadline_moved();
 }
 
-void session::impl::on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) {
-  auto* r = serving(t);
-  if (closed_ || !r) return;
-  now_ = now;
-  auto& s = *r->sub;
-  ages_moved(s);
-  if (!s.forward || o.at() < s.start || (s.end_group && o.group > *s.end_group)) return try_finish(served_.at(&t));
-  if (o.group > draft_.id_max() || o.id > draft_.id_max()) {
-    ++counters_.groups_unmapped;
-    return;
-  }
-  if (o.datagram) return write_datagram(s, t, o);
+/// True if the subscription is for the object, and its draft can say where it is.
+bool session::impl::is_wanted(const served_subscription& s, const object& o) {
+  if (!s.forward || o.at() < s.start || (s.end_group && o.group > *s.end_group)) return false;
+  if (o.group <= draft_.id_max() && o.id <= draft_.id_max()) return true;
+  ++counters_.groups_unmapped;
+  return false;
+}
+
+/// The subgroup that an object goes out in, with a stream if there was one to be had. Null: the subscriber does not get it.
+out_subgroup* session::impl::outgoing(served_subscription& s, const track& t, const object& o, bool first_of_subgroup) {
   const std::pair key{o.group, o.subgroup};
-  if (s.given_up.contains(key)) return;
-  if (!s.base_group) s.base_group = o.group;
   auto it = s.out.find(key);
+  // What has begun on a stream ends there, wherever the window is by now.
+  const bool under_way = it != s.out.end() && it->second.part;
+  if ((!under_way && !is_wanted(s, o)) || s.given_up.contains(key)) return nullptr;
+  if (!s.base_group) s.base_group = o.group;
   if (it == s.out.end()) {
     it = s.out.try_emplace(key).first;
     auto& fresh = it->second;
@@ -158,11 +170,45 @@ void session::impl::on_append(track& t, const object& o, bool first_of_subgroup,
                     .first_object = first_of_subgroup};
     fresh.priority = o.priority;
   }
-  auto& out = it->second;
-  if (!out.stream && out.waiting.empty()) open_subgroup(s, out);
+  if (!it->second.stream && it->second.waiting.empty()) open_subgroup(s, it->second);
+  return &it->second;
+}
+
+void session::impl::on_part(track& t, const object_part& p, bool first_of_subgroup, mono_time now) {
+  auto* r = serving(t);
+  if (closed_ || !r) return;
+  now_ = now;
+  auto& s = *r->sub;
+  const auto& o = p.begun;
+  ages_moved(s);
+  auto* out = outgoing(s, t, o, first_of_subgroup);
+  if (!out) return;
+  if (!out->stream) { // without one nothing of it is queued: it is held in the store
+    if (out->waiting.empty()) s.out.erase({o.group, o.subgroup});
+    return;
+  }
+  const bool begins = !out->part;
+  write_part(s, *out, o, p.payload_bytes);
+  // Its time runs from its first byte on [MOQT 8].
+  if (begins && s.object_timeout_ms > 0) out->ages.push_back({out->written + (p.payload_bytes - o.payload.size()), now});
+  check_ages(s);
+  keep_within_bound(s);
+}
+
+void session::impl::on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) {
+  auto* r = serving(t);
+  if (closed_ || !r) return;
+  now_ = now;
+  auto& s = *r->sub;
+  ages_moved(s);
+  auto* const to = o.datagram ? nullptr : outgoing(s, t, o, first_of_subgroup);
+  if (o.datagram && is_wanted(s, o)) write_datagram(s, t, o);
+  if (!to) return try_finish(served_.at(&t));
+  auto& out = *to;
   if (out.stream) {
+    const bool begun = out.part.has_value();
     write_object(s, out, o);
-    if (s.object_timeout_ms > 0) out.ages.push_back({out.written, now});
+    if (s.object_timeout_ms > 0 && !begun) out.ages.push_back({out.written, now});
   } else {
     out.waiting.push_back(o);
     // Empty objects count too: their records are memory.

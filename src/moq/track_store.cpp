@@ -3,24 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "moq/internal/stored.hpp"
+
 namespace ec::moq {
 namespace {
 
 using base::errc;
 using base::fail;
 namespace limits = base::limits;
-
-/// What an object costs beside its bytes: without it, empty objects would be free [faults: flat memory].
-constexpr size_t object_charge = 256;
-
-size_t charge(const object& o) {
-  return o.payload.size() + o.properties.size() + object_charge;
-}
-
-bool same(const object& a, const object& b) {
-  return a.subgroup == b.subgroup && a.datagram == b.datagram && a.priority == b.priority && a.status == b.status && a.payload == b.payload &&
-         a.properties == b.properties;
-}
 
 track_properties properties_of(const track_config& c) {
   track_properties p;
@@ -68,16 +58,6 @@ size_t track::observers() const {
   return observers_.size() - static_cast<size_t>(std::ranges::count(observers_, nullptr));
 }
 
-template <class Call>
-void track::tell(Call call) {
-  ++telling_;
-  // By index: a call may add observers. Those added now hear of the next change.
-  for (size_t i = 0, count = observers_.size(); i < count; ++i) {
-    if (observers_[i]) call(*observers_[i]);
-  }
-  if (--telling_ == 0) std::erase(observers_, nullptr);
-}
-
 track_store::~track_store() {
   for (auto* who : std::vector(observers_)) who->on_store_gone();
 }
@@ -120,6 +100,7 @@ std::vector<track*> track_store::under(const track_namespace& prefix) {
 void track_store::end_track(track& t, uint64_t status, std::string_view reason, base::mono_time now) {
   if (t.ended_) return;
   t.ended_ = true;
+  for (auto& [id, group] : t.groups_) cut_off(t, id, group, reset_code::cancelled, now);
   t.end_status_ = status;
   t.end_reason_ = reason;
   // The list goes first: an observer hears nothing behind the end.
@@ -148,60 +129,73 @@ base::result<void> track_store::append_datagram(track& t, cached_group& group, c
   return base::ok();
 }
 
-base::result<void> track_store::append(track& t, object o, base::mono_time now, stream_facts facts) {
-  if (t.config_.datagrams) o.datagram = true;
-  const auto about = [&] { return to_string(t.name_) + " " + std::to_string(o.group) + "/" + std::to_string(o.id); };
-  if (t.ended_) return fail(errc::closed, "the track has ended", about());
-  if (o.payload.size() > limits::moq_object_bytes_max || o.properties.size() > limits::moq_properties_bytes_max) {
-    return fail(errc::too_large, "the object is too large", about());
+/// The group that an object may join, if it may.
+base::result<cached_group*> track_store::group_for(track& t, const object& o, uint64_t payload_bytes, base::mono_time now) {
+  now_ = now;
+  if (t.ended_) return fail(errc::closed, "the track has ended", about(t, o));
+  if (payload_bytes > limits::moq_object_bytes_max || o.properties.size() > limits::moq_properties_bytes_max) {
+    return fail(errc::too_large, "the object is too large", about(t, o));
   }
-  if (o.status != object_status::normal && !(o.payload.empty() && o.properties.empty())) {
-    return fail(errc::invalid_argument, "only a normal object has payload or properties", about());
+  if (o.status != object_status::normal && !(payload_bytes == 0 && o.properties.empty())) {
+    return fail(errc::invalid_argument, "only a normal object has payload or properties", about(t, o));
   }
   if (!t.config_.object_properties && !o.properties.empty()) {
-    return fail(errc::invalid_argument, "the track was added without object properties", about());
+    return fail(errc::invalid_argument, "the track was added without object properties", about(t, o));
   }
   auto it = t.groups_.find(o.group);
   if (it == t.groups_.end()) {
-    if (t.evicted_ && o.group <= t.evicted_->group) return fail(errc::invalid_argument, "the group is no longer held", about());
+    if (t.evicted_ && o.group <= t.evicted_->group) return fail(errc::invalid_argument, "the group is no longer held", about(t, o));
     it = t.groups_.try_emplace(o.group).first;
     it->second.since = now;
   }
-  auto& group = it->second;
-  if (group.was_reset) return fail(errc::invalid_argument, "the group was reset", about());
+  if (it->second.was_reset) return fail(errc::invalid_argument, "the group was reset", about(t, o));
+  return &it->second;
+}
+
+/// The subgroup of an object that is the next in it.
+base::result<cached_group::subgroup_state*> track_store::subgroup_for(track& t, cached_group& group, const object& o, stream_facts facts) {
+  const auto known = group.subgroups.find(o.subgroup);
+  if (known != group.subgroups.end()) {
+    auto& sub = known->second;
+    if (sub.ended) return fail(errc::invalid_argument, "the subgroup has ended", about(t, o));
+    if (sub.part) return fail(errc::invalid_argument, "the object before it is not whole", about(t, o));
+    if (o.id <= *sub.last) return fail(errc::invalid_argument, "objects of a subgroup come in ascending order", about(t, o));
+    if (o.priority != sub.priority) return fail(errc::invalid_argument, "a subgroup has one priority", about(t, o));
+    return &sub;
+  }
+  if (t.config_.single_subgroup && !group.subgroups.empty()) return fail(errc::invalid_argument, "the track has one subgroup in each group", about(t, o));
+  if (group.subgroups.size() >= limits::moq_group_subgroups_max) return fail(errc::too_large, "the group has too many subgroups", about(t, o));
+  auto& sub = group.subgroups[o.subgroup];
+  sub.first = o.id;
+  sub.from_start = facts.from_start;
+  sub.priority = o.priority;
+  sub.ends_group = facts.ends_group || t.config_.single_subgroup;
+  return &sub;
+}
+
+base::result<void> track_store::append(track& t, object o, base::mono_time now, stream_facts facts) {
+  if (t.config_.datagrams) o.datagram = true;
+  EC_TRY(auto* const joined, group_for(t, o, o.payload.size(), now));
+  auto& group = *joined;
+  if (auto* const sub = group.under_way(o)) return append_rest(t, group, *sub, o, now);
   if (const auto known = group.objects.find(o.id); known != group.objects.end()) {
-    if (same(known->second, o)) return fail(errc::exists, "the object was published before", about());
-    return fail(errc::mismatch, "the object was published before with other bytes", about());
+    if (same(known->second, o)) return fail(errc::exists, "the object was published before", about(t, o));
+    return fail(errc::mismatch, "the object was published before with other bytes", about(t, o));
   }
-  if (group.ended) return fail(errc::invalid_argument, "the group has ended", about());
+  if (group.ended) return fail(errc::invalid_argument, "the group has ended", about(t, o));
   if (o.datagram) return append_datagram(t, group, o, now);
-  auto sub = group.subgroups.find(o.subgroup);
-  const bool first = sub == group.subgroups.end();
-  if (first) {
-    if (t.config_.single_subgroup && !group.subgroups.empty()) {
-      return fail(errc::invalid_argument, "the track has one subgroup in each group", about());
-    }
-    if (group.subgroups.size() >= limits::moq_group_subgroups_max) return fail(errc::too_large, "the group has too many subgroups", about());
-    sub = group.subgroups.try_emplace(o.subgroup).first;
-    sub->second.first = o.id;
-    sub->second.priority = o.priority;
-    sub->second.ends_group = facts.ends_group || t.config_.single_subgroup;
-  } else {
-    if (sub->second.ended) return fail(errc::invalid_argument, "the subgroup has ended", about());
-    if (o.id <= sub->second.last) return fail(errc::invalid_argument, "objects of a subgroup come in ascending order", about());
-    if (o.priority != sub->second.priority) return fail(errc::invalid_argument, "a subgroup has one priority", about());
-  }
-  sub->second.last = o.id;
+  EC_TRY(auto* const sub, subgroup_for(t, group, o, facts));
+  sub->last = o.id;
+  const bool first = o.id == sub->first && sub->from_start;
   hold(t, group, o);
-  if (!group.for_fetch) t.tell([&](track_observer& who) { who.on_append(t, o, first && facts.from_start, now); });
+  if (!group.for_fetch) t.tell([&](track_observer& who) { who.on_append(t, o, first, now); });
   evict(t);
   return base::ok();
 }
 
 base::result<void> track_store::keep(track& t, object o, const std::shared_ptr<const fill>& by, base::mono_time now) {
-  const auto about = [&] { return to_string(t.name_) + " " + std::to_string(o.group) + "/" + std::to_string(o.id); };
   if (o.payload.size() > limits::moq_object_bytes_max || o.properties.size() > limits::moq_properties_bytes_max) {
-    return fail(errc::too_large, "the object is too large", about());
+    return fail(errc::too_large, "the object is too large", about(t, o));
   }
   const auto [it, fresh] = t.groups_.try_emplace(o.group);
   auto& group = it->second;
@@ -209,8 +203,11 @@ base::result<void> track_store::keep(track& t, object o, const std::shared_ptr<c
   if (by && std::ranges::none_of(group.pins, [&](const auto& pin) { return pin.lock() == by; })) group.pins.push_back(by);
   if (group.was_reset) restore_group(t, o.group);
   if (const auto known = group.objects.find(o.id); known != group.objects.end()) {
-    if (same(known->second, o)) return fail(errc::exists, "the object is held", about());
-    return fail(errc::mismatch, "the object is held with other bytes", about());
+    if (same(known->second, o)) return fail(errc::exists, "the object is held", about(t, o));
+    return fail(errc::mismatch, "the object is held with other bytes", about(t, o));
+  }
+  if (const auto* under_way = group.part(o.id); under_way && !goes_with(*under_way, o, o.payload.size())) {
+    return fail(errc::mismatch, "the object began with other bytes", about(t, o));
   }
   hold(t, group, o);
   evict(t);
@@ -240,7 +237,8 @@ void track_store::drop(track& t, std::map<uint64_t, cached_group>::iterator grou
   t.evicted_ = std::max(t.evicted_.value_or(location{}), location{group->first, group->second.largest});
   t.bytes_ -= group->second.bytes;
   bytes_ -= group->second.bytes;
-  t.groups_.erase(group);
+  auto gone = t.groups_.extract(group);
+  cut_off(t, gone.key(), gone.mapped(), reset_code::too_far_behind, now_); // what has begun to go out ends with its group
 }
 
 bool track_store::drop_oldest(track& t) {
@@ -290,6 +288,10 @@ void track_store::reset_subgroup(track& t, uint64_t group, uint64_t subgroup, ui
   if (it == t.groups_.end()) return;
   const auto sub = it->second.subgroups.find(subgroup);
   if (sub == it->second.subgroups.end() || sub->second.ended) return;
+  if (sub->second.part) {
+    ++parts_cut_off_;
+    set_part(t, it->second, sub->second, nullptr);
+  }
   sub->second.ended = sub->second.was_reset = true;
   t.tell([&](track_observer& who) { who.on_reset_subgroup(t, group, subgroup, code, now); });
 }
@@ -322,6 +324,7 @@ void track_store::end_subgroup(track& t, uint64_t group, uint64_t subgroup, base
   if (it == t.groups_.end()) return;
   const auto sub = it->second.subgroups.find(subgroup);
   if (sub == it->second.subgroups.end() || sub->second.ended) return;
+  if (sub->second.part) return reset_subgroup(t, group, subgroup, reset_code::internal_error, now);
   sub->second.ended = true;
   t.tell([&](track_observer& who) { who.on_end_subgroup(t, group, subgroup, now); });
 }
@@ -330,6 +333,7 @@ void track_store::end_group(track& t, uint64_t group, base::mono_time now) {
   const auto it = t.groups_.find(group);
   if (it != t.groups_.end()) {
     if (it->second.ended || it->second.was_reset) return;
+    cut_off(t, group, it->second, reset_code::internal_error, now);
     it->second.ended = true;
     if (it->second.for_fetch) return;
   }
@@ -343,6 +347,7 @@ void track_store::reset_group(track& t, uint64_t group, uint64_t code, base::mon
     t.bytes_ -= it->second.bytes;
     bytes_ -= it->second.bytes;
     it->second.bytes = 0;
+    for (const auto& [id, sub] : it->second.subgroups) parts_cut_off_ += sub.part ? 1 : 0;
     it->second.objects.clear();
     it->second.subgroups.clear();
     it->second.was_reset = true;

@@ -69,6 +69,9 @@ public:
   virtual ~track_observer() = default;
   /// `first_of_subgroup`: no object of this subgroup came before.
   virtual void on_append(track& t, const object& o, bool first_of_subgroup, base::mono_time now) = 0;
+  /// More is there of an object that is not whole yet: `p` begins with what was told of it before. on_append follows when it is
+  /// whole, on_reset_subgroup if it will not be.
+  virtual void on_part(track& /*t*/, const object_part& /*p*/, bool /*first_of_subgroup*/, base::mono_time /*now*/) {}
   virtual void on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, base::mono_time now) = 0;
   virtual void on_end_group(track& t, uint64_t group, base::mono_time now) = 0;
   virtual void on_reset_subgroup(track& /*t*/, uint64_t /*group*/, uint64_t /*subgroup*/, uint64_t /*code*/, base::mono_time /*now*/) {}
@@ -97,13 +100,15 @@ public:
 struct cached_group {
   struct subgroup_state {
     uint64_t first = 0;
-    uint64_t last = 0;
+    std::optional<uint64_t> last; ///< the last whole object; none: only `part` is there
+    std::unique_ptr<object_part> part; ///< the object behind it, of which not all has come: no fetch sees it
+    bool from_start = true;  ///< `first` is its first object
     bool ended = false;
     bool was_reset = false;  ///< ended before its end
     bool ends_group = false; ///< the group ends where it does
     uint8_t priority = 128;
   };
-  std::map<uint64_t, object> objects; ///< by object id
+  std::map<uint64_t, object> objects; ///< whole ones, by object id
   std::map<uint64_t, subgroup_state> subgroups;
   uint64_t largest = 0; ///< largest object id ever published in it
   size_t bytes = 0;
@@ -113,6 +118,13 @@ struct cached_group {
   std::optional<uint64_t> trimmed; ///< objects up to this one may have existed and left before their group
   base::mono_time since{}; ///< its first object came
   std::vector<std::weak_ptr<const fill>> pins; ///< while one of them lives it is not evicted
+
+  /// The subgroup of an object that is under way in it; null if it is not.
+  subgroup_state* under_way(const object& o);
+  /// What there is of object `id`, if that is under way; null otherwise.
+  const object_part* part(uint64_t id) const;
+  /// The first object that is under way.
+  const object_part* part() const;
 };
 
 /// The header of the object that was published last, as a session encoded it; most subscribers get the same.
@@ -206,6 +218,12 @@ public:
   /// its group or subgroup, in a group that was reset or evicted, a second subgroup where there may be one, another
   /// priority within a subgroup), too_large, closed (the track has ended).
   [[nodiscard]] base::result<void> append(track& t, object o, base::mono_time now, stream_facts facts = {});
+  /// Publishes the beginning of an object, or more of it: `append` with the whole ends it. Each subscription gets what it has not got yet, one that
+  /// begins meanwhile all of it; nobody else sees it before its end. What is there is charged, not what is promised. Errors as for append:
+  /// exists (it is whole already), mismatch (it does not begin with what is there).
+  [[nodiscard]] base::result<void> append_part(track& t, const object_part& p, base::mono_time now, stream_facts facts = {});
+  /// Objects of which only the beginning ever came.
+  uint64_t parts_cut_off() const { return parts_cut_off_; }
   /// Keeps an object that exists already, for who fetches; subscriptions are told nothing of it. `by`: it is not evicted before that
   /// is let go. Errors: exists, mismatch, too_large, as for append.
   [[nodiscard]] base::result<void> keep(track& t, object o, const std::shared_ptr<const fill>& by, base::mono_time now);
@@ -263,7 +281,13 @@ private:
     track_finder* who = nullptr;
   };
 
+  base::result<cached_group*> group_for(track& t, const object& o, uint64_t payload_bytes, base::mono_time now);
+  base::result<cached_group::subgroup_state*> subgroup_for(track& t, cached_group& group, const object& o, stream_facts facts);
   base::result<void> append_datagram(track& t, cached_group& group, const object& o, base::mono_time now);
+  // track_parts.cpp
+  base::result<void> append_rest(track& t, cached_group& group, cached_group::subgroup_state& sub, const object& o, base::mono_time now);
+  void set_part(track& t, cached_group& group, cached_group::subgroup_state& sub, const object_part* p);
+  void cut_off(track& t, uint64_t id, cached_group& group, uint64_t code, base::mono_time now);
   void evict(track& t);
   void hold(track& t, cached_group& g, const object& o);
   void drop(track& t, std::map<uint64_t, cached_group>::iterator group);
@@ -272,6 +296,8 @@ private:
   std::map<track_namespace, std::vector<hop_path>> namespaces_; ///< one for each announce
   std::vector<store_observer*> observers_;
   size_t bytes_ = 0;
+  uint64_t parts_cut_off_ = 0;
+  base::mono_time now_{}; ///< of the last object
   std::shared_ptr<finder_place> finder_ = std::make_shared<finder_place>(); ///< also held by each interest, which may outlive the store
 };
 

@@ -77,6 +77,12 @@ struct object {
   location at() const { return {group, id}; }
 };
 
+/// An object of which not all has come.
+struct object_part {
+  object begun;               ///< its payload: what has come of it, from its beginning on
+  uint64_t payload_bytes = 0; ///< of the whole
+};
+
 /// Origin ids of the nodes that an announcement went through, its first publisher's first; 0: one that does not tell [lite ANNOUNCE_BROADCAST].
 using hop_path = std::vector<uint64_t>;
 

@@ -20,6 +20,7 @@ namespace ec::test {
 struct moq_recorder : moq::upper_layer {
   std::vector<std::string> log;
   std::map<moq::request_id, std::vector<moq::object>> objects;
+  std::map<moq::request_id, std::vector<moq::object_part>> parts;
   std::map<moq::request_id, moq::request_ok> oks; ///< the last of each request
   moq::session* session = nullptr;
   bool accept_namespaces = true;
@@ -86,6 +87,7 @@ struct moq_recorder : moq::upper_layer {
     objects[id].push_back(o);
     if (unsubscribe_at_first_object && session) session->unsubscribe(id);
   }
+  void on_object_part(moq::request_id id, const moq::object_part& p) override { parts[id].push_back(p); }
   void on_subgroup_end(moq::request_id id, uint64_t group, uint64_t subgroup, std::optional<uint64_t> reset, bool end) override {
     add("end " + n(id) + " " + n(group) + (subgroup ? " subgroup=" + n(subgroup) : "") + (reset ? " reset=" + n(*reset) : "") + (end ? " whole" : ""));
   }

@@ -12,6 +12,27 @@
 /// Relays with their peers, all sessions joined in memory: virtual time, nothing moves but by `pump`.
 namespace ec::test {
 
+/// Of each family, and of each draft with codecs of its own.
+inline const std::vector<std::string> all_versions{"", "moqt-16", "moq-lite-05"};
+
+inline constexpr size_t large_bytes = 100'000;
+/// An object whose bytes follow from its place; `salt`: but for one.
+inline moq::object large_object(uint64_t group, uint64_t id, size_t size = large_bytes, uint8_t salt = 0) {
+  auto o = test_object(group, id);
+  static const std::vector<uint8_t> noise = [] {
+    std::vector<uint8_t> out((1u << 20) + 4096);
+    uint32_t v = 1;
+    for (auto& one : out) one = static_cast<uint8_t>((v = v * 1664525 + 1013904223) >> 24);
+    return out;
+  }();
+  const auto from = noise.begin() + static_cast<ptrdiff_t>((group * 31 + id * 7) % 4096);
+  std::vector<uint8_t> bytes(from, from + static_cast<ptrdiff_t>(std::min<size_t>(size, 1u << 20)));
+  bytes.resize(size);
+  if (size > 0) bytes[size / 4] ^= salt;
+  o.payload = base::bytes::adopt(std::move(bytes));
+  return o;
+}
+
 struct relay_log final : moq::relay_watcher {
   std::vector<std::string> log;
   std::vector<moq::relay_conflict> conflicts;
@@ -61,6 +82,7 @@ struct relay_net {
   base::mono_time now{std::chrono::hours(1)};
   std::list<relay_node> nodes;
   std::list<relay_joint> joints;
+  bool tells_parts = true;
   std::string protocol; ///< of the sessions that are made from now on; empty: moqt-18
 
   relay_node& add_relay(moq::relay_config config = {}) { return nodes.emplace_back(config); }
@@ -147,6 +169,7 @@ private:
     far.origin_id = origin_of(to);
     far.role = moq::session_role::server;
     far.takes_publish = true;
+    near.tells_parts = far.tells_parts = tells_parts;
     j.far_end.server = true;
     j.far_peer = std::make_unique<moq::relay_peer>(to.relay, std::move(name), false);
     j.far = std::make_unique<moq::session>(far, j.far_end, *j.far_peer, &to.store);

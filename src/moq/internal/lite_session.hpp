@@ -29,6 +29,7 @@ struct lite_group_out {
   uint64_t next = 0;      ///< id of the object to be written
   uint64_t timestamp = 0; ///< of the frame before
   bool finished = false;  ///< FIN is written
+  std::optional<size_t> part; ///< bytes of the payload of object `next` that are written
   bool asked = false;     ///< what is missing of it was asked for
   std::shared_ptr<const fill> brought;
 };
@@ -111,7 +112,8 @@ struct lite_group_in {
   uint64_t next = 0;
   uint64_t timestamp = 0;
   std::optional<lite::frame> frame; ///< under way
-  std::vector<uint8_t> payload;
+  growing_payload payload;
+  part_clock told;    ///< of the frame under way
   bool begun = false; ///< told above
 };
 
@@ -234,7 +236,9 @@ private:
   bool resolve(uint64_t stream, lite_served& s);
   bool pump_group(uint64_t stream, lite_served& s, uint64_t group, lite_group_out& o);
   bool open_group(lite_served& s, uint64_t group, lite_group_out& o);
-  bool write_frame(lite_served& s, uint64_t group, lite_group_out& o, const cached_group& held, const object& what);
+  void write_part(lite_served& s, lite_group_out& o, const cached_group& held, const object& what, uint64_t payload_bytes);
+  void write_frame(lite_served& s, lite_group_out& o, const cached_group& held, const object& what);
+  bool has_room(const lite_group_out& o);
   bool bring(lite_served& s, uint64_t group, lite_group_out& o);
   bool is_over(const track& t, uint64_t group, const cached_group& held) const;
   bool is_done(const lite_served& s, uint64_t group) const { return group < s.done_below || s.done.contains(group); }
@@ -250,7 +254,9 @@ private:
   void reprioritise(lite_served& s);
   uint64_t urgency_of(const lite_served& s, uint64_t group) const;
   void pump_all(const track* only = nullptr);
+  void stirred(track& t, mono_time now);
   void on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) override;
+  void on_part(track& t, const object_part& p, bool first_of_subgroup, mono_time now) override;
   void on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, mono_time now) override;
   void on_end_group(track& t, uint64_t group, mono_time now) override;
   void on_reset_subgroup(track& t, uint64_t group, uint64_t subgroup, uint64_t code, mono_time now) override;
@@ -272,7 +278,11 @@ private:
   void next_group(request_id id);
   void start_group(uint64_t stream);
   void read_frames(uint64_t stream);
+  object object_of(const lite_own& r, const lite_group_in& g, base::bytes payload) const;
+  bool is_passed_over(const lite_own& r, const object& o) const;
   bool deliver(uint64_t stream, lite_group_in& g, base::bytes payload);
+  void tell_part(uint64_t stream);
+  void tell_parts();
   void group_over(uint64_t stream, std::optional<uint64_t> reset);
   void own_over(request_id id, std::optional<uint64_t> reset);
   void end_own(request_id id, uint64_t code);

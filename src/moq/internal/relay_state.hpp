@@ -44,6 +44,7 @@ struct relay::taken {
   struct progress {
     stream_facts facts{.from_start = false, .ends_group = false};
     std::optional<uint64_t> last;
+    std::optional<uint64_t> contradicts; ///< it gives this object otherwise than it began here
     bool open = true;
   };
   std::map<std::pair<uint64_t, uint64_t>, progress> subgroups;
@@ -63,6 +64,28 @@ struct relay::taken {
     return at->second;
   }
 };
+
+/// What a track holds of a subgroup; null if it was never heard of.
+inline const cached_group::subgroup_state* known_subgroup(const track& t, uint64_t group, uint64_t subgroup) {
+  const auto g = t.groups().find(group);
+  if (g == t.groups().end()) return nullptr;
+  const auto s = g->second.subgroups.find(subgroup);
+  return s == g->second.subgroups.end() ? nullptr : &s->second;
+}
+
+/// The object that a subgroup lacks next: the one under way, or the one behind the last.
+inline location lacking(uint64_t group, const cached_group::subgroup_state& s) {
+  return {group, s.part ? s.part->begun.id : *s.last + 1};
+}
+
+/// True if object `id` of somebody's stream, which gave `before` last, goes on where a subgroup stands: a stream carries all of its subgroup from where
+/// it began, so that what it gave before must be here, or the object before this one.
+inline bool joins(const cached_group::subgroup_state* known, std::optional<uint64_t> before, uint64_t id) {
+  if (!known) return true;
+  if (known->part && known->part->begun.id == id) return true;
+  if (!known->last) return false;
+  return before ? *known->last >= *before : *known->last >= id || *known->last + 1 == id;
+}
 
 /// A track that somebody wants, or that is still taken.
 struct relay::relayed {

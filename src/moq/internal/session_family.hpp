@@ -3,6 +3,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/limits_parts.hpp"
+#include "moq/internal/growing_payload.hpp"
 #include "moq/internal/seen_objects.hpp"
 #include "moq/session.hpp"
 #include "moq/track_store.hpp"
@@ -90,6 +92,11 @@ protected:
   virtual std::vector<part> parts() const = 0;
   /// Stops it: it was too much.
   virtual void stop_part(uint64_t stream) = 0;
+
+  /// True if what came of an object of `whole` bytes is to be told above now. Otherwise `parts_due_` says when to ask again.
+  bool is_part_due(const part_clock& c, size_t came, uint64_t whole);
+  /// When objects under way are to be looked at: more of one may be told.
+  std::optional<mono_time> parts_due_;
 
   size_t parts_ = 0;     ///< bytes but for the largest, when last looked at
   size_t unweighed_ = 0; ///< bytes that came since

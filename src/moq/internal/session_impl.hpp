@@ -26,6 +26,11 @@ struct out_subgroup {
   uint8_t priority = 128;
   std::optional<uint64_t> last_id;
   uint64_t written = 0;
+  struct part_out {
+    uint64_t id = 0;
+    size_t payload = 0; ///< bytes of it that are written
+  };
+  std::optional<part_out> part; ///< the object that is under way on the stream
   struct age {
     uint64_t end = 0; ///< offset behind the object
     mono_time since;
@@ -176,7 +181,9 @@ struct uni_stream {
   bool has_object = false;
   object current; ///< header of the object under way
   uint64_t payload_bytes = 0;
-  std::vector<uint8_t> payload;
+  growing_payload payload;
+  part_clock told;     ///< of the object under way
+  bool begun = false;  ///< the subgroup's beginning was told with it
 };
 
 inline constexpr uint64_t wait_ms_max = 86'400'000; // no timer is longer than a day
@@ -346,6 +353,8 @@ private:
   void read_fetch(uint64_t stream);
   bool take_header(uint64_t stream, uni_stream& s, const object_header& h);
   bool take_payload(uni_stream& s);
+  void tell_part(uint64_t stream);
+  void tell_parts();
   void uni_reset(uint64_t stream, uint64_t code);
   void unpark();
 
@@ -371,6 +380,7 @@ private:
 
   // session_publish.cpp: objects out
   void on_append(track& t, const object& o, bool first_of_subgroup, mono_time now) override;
+  void on_part(track& t, const object_part& p, bool first_of_subgroup, mono_time now) override;
   void on_end_subgroup(track& t, uint64_t group, uint64_t subgroup, mono_time now) override;
   void on_end_group(track& t, uint64_t group, mono_time now) override;
   void on_reset_subgroup(track& t, uint64_t group, uint64_t subgroup, uint64_t code, mono_time now) override;
@@ -383,7 +393,10 @@ private:
   void on_namespace(const track_namespace& ns, bool active, mono_time now) override;
   void on_store_gone() override;
   bool open_subgroup(served_subscription& s, out_subgroup& o);
-  base::bytes object_head(track* t, const out_subgroup& o, const object& what) const;
+  bool is_wanted(const served_subscription& s, const object& o);
+  out_subgroup* outgoing(served_subscription& s, const track& t, const object& o, bool first_of_subgroup);
+  base::bytes object_head(track* t, const out_subgroup& o, const object& what, uint64_t payload_bytes) const;
+  void write_part(served_subscription& s, out_subgroup& o, const object& what, uint64_t payload_bytes);
   void write_object(served_subscription& s, out_subgroup& o, const object& what);
   void finish_subgroup(out_subgroup& o);
   void reset_subgroup(out_subgroup& o, uint64_t code);

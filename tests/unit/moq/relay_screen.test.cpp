@@ -243,3 +243,21 @@ TEST_CASE("of a fetch only what is right is kept, and the rest is told as unknow
   CHECK(told.find("object 0 1/0") != told.npos);
   CHECK(told.find("object 0 1/1") == told.npos);
 }
+
+TEST_CASE("what a gate is to see goes on whole, however slowly it comes") {
+  scene s;
+  s.gate->hold = false;
+  auto o = test_object(1, 0);
+  o.payload = base::bytes::adopt(std::vector<uint8_t>(100'000, 7));
+  moq::object_part p{.begun = o, .payload_bytes = o.payload.size()};
+  p.begun.payload = o.payload.slice(0, 60'000);
+  s.publisher.tracks.append_part(s.track, p, s.net.now).value();
+  s.net.pump();
+  s.net.wait(200ms);
+  CHECK(s.subscriber.says.parts.empty());
+  CHECK(s.relay.relay.counters().objects_begun == 0);
+  s.net.put(s.publisher, s.track, o);
+  s.net.pump();
+  REQUIRE(s.subscriber.says.objects[s.id].size() == 1);
+  CHECK(s.subscriber.says.objects[s.id][0].payload == o.payload);
+}
