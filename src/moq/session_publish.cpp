@@ -374,11 +374,19 @@ void session::impl::on_track_added(track& t, mono_time now) {
   now_ = now;
   lower_.deadline_moved();
   std::vector<std::pair<uint64_t, moq::fetch>> fetches;
+  std::vector<std::pair<request_id, moq::track_status>> statuses;
   for (auto it = peers_.begin(); it != peers_.end();) {
     const auto at = it++;
-    if (!at->second.waiting_fetch || at->second.waiting_fetch->track != t.name()) continue;
-    fetches.emplace_back(at->second.stream, std::move(*at->second.waiting_fetch));
+    auto& r = at->second;
+    if (r.waiting_status && r.waiting_status->track == t.name()) statuses.emplace_back(at->first, *r.waiting_status);
+    if (!r.waiting_fetch || r.waiting_fetch->track != t.name()) continue;
+    fetches.emplace_back(r.stream, std::move(*r.waiting_fetch));
     peers_.erase(at);
+  }
+  for (const auto& [id, m] : statuses) {
+    tell_status(peers_.at(id).stream, m, t);
+    end_peer(id);
+    if (closed_) return;
   }
   for (auto& [id, r] : peers_) {
     if (!r.sub || r.sub->established || r.sub->name != t.name()) continue;
@@ -399,7 +407,8 @@ void session::impl::on_track_refused(const full_track_name& name, const request_
   lower_.deadline_moved();
   std::vector<request_id> over;
   for (auto& [id, r] : peers_) {
-    if (r.waiting_fetch && r.waiting_fetch->track == name) over.push_back(id);
+    const bool waits = (r.waiting_fetch && r.waiting_fetch->track == name) || (r.waiting_status && r.waiting_status->track == name);
+    if (waits) over.push_back(id);
     if (!r.sub || r.sub->established || r.sub->name != name) continue;
     r.sub->asked = false;
     if (now >= r.sub->rendezvous_until) over.push_back(id);

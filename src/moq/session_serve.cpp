@@ -144,8 +144,9 @@ void session::impl::peer_message(request_id id, const message& m) {
 /// The peer closed its side of a request: with FIN, reset or STOP_SENDING.
 void session::impl::peer_stream_ended(request_id id, std::optional<uint64_t> reset) {
   auto& r = peers_.at(id);
-  // After FIN no updates come; subscriptions and fetches are cancelled by reset or STOP_SENDING only [MOQT 5.1].
-  if (!reset && (r.kind == request_kind::subscribe || r.kind == request_kind::fetch || (r.offer && r.offer->answered))) return;
+  // After FIN no updates come; subscriptions, fetches and questions are cancelled by reset or STOP_SENDING only [MOQT 5.1].
+  const bool stays = r.kind == request_kind::subscribe || r.kind == request_kind::fetch || r.kind == request_kind::track_status;
+  if (!reset && (stays || (r.offer && r.offer->answered))) return;
   if (r.offer && !r.offer->answered) {
     return publish_refused(id, {.code = request_code::internal_error, .retry_after_ms = {}, .reason = "the peer ended the request without an answer", .to = {}});
   }

@@ -90,21 +90,33 @@ void session::impl::offer_to(request_id id, track& t) {
   send_publish(offer, r, *stream);
 }
 
-/// What SUBSCRIBE_OK would say, from what was really seen [MOQT 10.14].
+/// What SUBSCRIBE_OK would say, from what was really seen [MOQT 10.14]. What is not here is asked for first.
 void session::impl::serve_track_status(uint64_t stream, const moq::track_status& m) {
   if (is_reserved(m.track.ns)) return refuse(stream, request_code::does_not_exist, "the namespace is reserved");
-  track* t = store_ ? store_->find(m.track) : nullptr;
-  if (!t) return refuse(stream, request_code::does_not_exist, "no such track");
+  if (!store_) return refuse(stream, request_code::does_not_exist, "no such track");
+  std::optional<request_error> no;
+  auto interest = store_->want(m.track, now_, no);
+  if (track* t = store_->find(m.track)) return tell_status(stream, m, *t);
+  if (no) return refuse(stream, no->code, no->reason, no->retry_after_ms);
+  bidis_[stream].request = m.id;
+  auto& r = peers_[m.id];
+  r.kind = request_kind::track_status;
+  r.stream = stream;
+  r.interest = std::move(interest);
+  r.waiting_status = std::make_unique<moq::track_status>(m);
+}
+
+void session::impl::tell_status(uint64_t stream, const moq::track_status& m, track& t) {
   served_subscription probe;
-  probe.t = t;
+  probe.t = &t;
   std::string why;
   if (!set_window(probe, m.params.filter, why)) {
     const bool unknown = m.params.filter->type == subscription_filter::kind::unsupported;
     return refuse(stream, unknown ? request_code::not_supported : request_code::invalid_range, why);
   }
   request_ok ok;
-  if (!peer_is_moq_lite_) ok.params.largest = t->largest(); // it refuses the parameter [interop 3.4]
-  ok.properties = t->properties();
+  if (!peer_is_moq_lite_) ok.params.largest = t.largest(); // it refuses the parameter [interop 3.4]
+  ok.properties = t.properties();
   send(stream, ok, true);
   if (const auto s = bidis_.find(stream); s != bidis_.end()) s->second.over = true;
 }

@@ -119,6 +119,7 @@ struct peer_request {
   std::unique_ptr<served_fetch> fetched;
   std::shared_ptr<const void> interest;         ///< subscribe, fetch: the store's finder knows that somebody wants the track
   std::unique_ptr<moq::fetch> waiting_fetch;    ///< its track is being asked for
+  std::unique_ptr<moq::track_status> waiting_status; ///< as above
   track_namespace ns;              ///< publish_namespace: offered; subscribe_namespace, subscribe_tracks: the prefix
   bool forward = true;             ///< subscribe_tracks: of what is published for it
   std::set<track_namespace> told;  ///< subscribe_namespace: whole names
@@ -320,6 +321,7 @@ private:
   void serve_subscribe_tracks(uint64_t stream, const moq::subscribe_tracks& m);
   void update_tracks(request_id id, peer_request& r, const request_update& m);
   void serve_track_status(uint64_t stream, const moq::track_status& m);
+  void tell_status(uint64_t stream, const moq::track_status& m, track& t);
   void offer_track(track& t);
   void offer_under(request_id id);
   void offer_to(request_id id, track& t);

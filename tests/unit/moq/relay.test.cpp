@@ -139,6 +139,47 @@ TEST_CASE("an unknown track is refused, with the publisher's reason if there is 
   CHECK(s.relay.relay.tracks() == 0);
 }
 
+TEST_CASE("the status of a track that nobody takes is asked of its publisher") {
+  scene s({}, [] { moq::track_config c; c.priority = 9; return c; }());
+  auto o = test_object(7, 3);
+  o.priority = 9;
+  s.net.put(s.publisher, s.track, o);
+  auto& j = s.net.join(s.relay, "s");
+  const auto id = j.near->track_status(track_name("t"));
+  s.net.pump();
+  CHECK(j.says.take() == "ok 0");
+  CHECK(j.says.oks[id].params.largest == moq::location{7, 3});
+  CHECK(j.says.oks[id].properties.priority == 9);
+  j.near->track_status(track_name("missing"));
+  j.near->track_status(track_name("t", {"elsewhere"}));
+  s.net.pump();
+  CHECK(j.says.take() == "error 4 16; error 2 16"); // one of them its publisher had to be asked
+  CHECK(j.near->open_requests() == 0);
+  CHECK(j.far->open_requests() == 0);
+  // Nobody wants the track for that.
+  s.net.wait(4s);
+  CHECK(s.relay.relay.tracks() == 0);
+  CHECK(s.publisher.near->open_requests() == 1); // its namespace
+}
+
+TEST_CASE("who asks for a status and leaves before the answer leaves nothing behind") {
+  scene s;
+  auto& j = s.net.join(s.relay, "s");
+  j.near->track_status(track_name("t"));
+  carry(j.near_end, *j.far, s.net.now); // the publisher has not heard of it yet
+  CHECK(s.relay.relay.subscribers() == 1);
+  CHECK(j.far->open_requests() == 1);
+  SUBCASE("by a reset of its request") {
+    j.far->on_stream_reset(0, moq::reset_code::cancelled, s.net.now);
+    CHECK(j.far->open_requests() == 0);
+  }
+  SUBCASE("with its session") { j.far->on_transport_closed(0, "timed out", s.net.now); }
+  CHECK(s.relay.relay.subscribers() == 0);
+  s.net.pump();
+  s.net.wait(4s);
+  CHECK(s.relay.relay.tracks() == 0);
+}
+
 TEST_CASE("a subscriber may wait for a publisher to come") {
   relay_net net;
   auto& relay = net.add_relay();
