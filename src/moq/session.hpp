@@ -79,6 +79,7 @@ struct publish_options {
 struct fetch_options {
   uint8_t priority = 128;
   group_order order = group_order::ascending;
+  std::optional<uint64_t> fill_timeout_ms{}; ///< how long a relay may look for what it does not hold; 0: not at all; unset: as long as it likes
 };
 
 /// Everything that a session counts, since it began. Only grows.

@@ -62,7 +62,10 @@ void session::impl::on_tick(mono_time now) {
   for (const auto& [id, r] : peers_) ids.push_back(id);
   for (const request_id id : ids) {
     const auto it = peers_.find(id);
-    if (it == peers_.end() || !it->second.sub) continue;
+    if (it == peers_.end()) continue;
+    if (it->second.fill_until && now >= *it->second.fill_until) give_up_filling(id, it->second);
+    if (closed_) return;
+    if (!peers_.contains(id) || !it->second.sub) continue;
     auto& s = *it->second.sub;
     if (it->second.offer && !it->second.offer->answered && now >= it->second.offer->sent_at + config_.request_timeout) {
       publish_refused(id, {.code = request_code::timeout, .retry_after_ms = 0, .reason = "no answer came", .to = {}});
@@ -108,6 +111,7 @@ std::optional<mono_time> session::impl::deadline() const {
     if (r.stream && !r.answered) at(r.sent_at ? *r.sent_at + config_.request_timeout + std::chrono::milliseconds(r.rendezvous_ms.value_or(0)) : now_);
   }
   for (const auto& [id, r] : peers_) {
+    if (r.fill_until) at(*r.fill_until);
     if (!r.sub) continue;
     if (r.offer && !r.offer->answered) at(r.offer->sent_at + config_.request_timeout);
     if (!r.sub->established && !r.sub->asked) at(r.sub->rendezvous_until);

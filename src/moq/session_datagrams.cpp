@@ -32,6 +32,7 @@ void session::impl::on_datagram(base::bytes data, mono_time now) {
   o.priority = h.priority.value_or(r.default_priority);
   o.status = h.status;
   o.datagram = true;
+  o.ends_group = h.end_of_group;
   if (!h.properties.empty()) o.properties = base::bytes::copy(h.properties);
   if (h.has_payload) o.payload = data.slice(in.position());
   switch (r.seen->object(o, p.value())) {
@@ -55,6 +56,7 @@ void session::impl::write_datagram(const served_subscription& s, const track& t,
   if (o.priority != t.config().priority) h.priority = o.priority;
   h.status = o.status;
   h.has_payload = o.status == object_status::normal;
+  h.end_of_group = o.ends_group && h.has_payload;
   h.properties = o.properties;
   auto out = draft_.encode_datagram(h);
   if (out.size() + o.payload.size() > lower_.datagram_bytes_max()) {

@@ -9,6 +9,12 @@ namespace {
 constexpr uint64_t id_max = ~uint64_t{0};
 constexpr auto again = std::chrono::milliseconds(10); // for a lower layer that does not tell when it can take more
 
+/// Until when a fetch lets us look for what is not here; nothing: as long as the finder likes.
+std::optional<mono_time> fill_end(const parameters& p, mono_time now) {
+  if (!p.fill_timeout_ms) return std::nullopt;
+  return now + std::chrono::milliseconds(std::min(*p.fill_timeout_ms, wait_ms_max));
+}
+
 } // namespace
 
 void session::impl::serve_fetch(uint64_t stream, const moq::fetch& m) {
@@ -23,6 +29,7 @@ void session::impl::serve_fetch(uint64_t stream, const moq::fetch& m) {
     if (!t && (!store_ || no)) {
       return no ? refuse(stream, no->code, no->reason, no->retry_after_ms) : refuse(stream, request_code::does_not_exist, "no such track");
     }
+    if (!t && m.params.fill_timeout_ms == 0) return refuse(stream, request_code::timeout, "the track is not held here", 1000);
     if (!t) { // answered when somebody was found who has it
       bidis_[stream].request = m.id;
       auto& r = peers_[m.id];
@@ -30,6 +37,7 @@ void session::impl::serve_fetch(uint64_t stream, const moq::fetch& m) {
       r.stream = stream;
       r.interest = std::move(interest);
       r.waiting_fetch = std::make_unique<moq::fetch>(m);
+      r.fill_until = fill_end(m.params, now_);
       return;
     }
   } else {
@@ -96,18 +104,30 @@ void session::impl::start_served_fetch(request_id id, peer_request& r, track& t,
   f.ok = std::move(ok);
   f.waiting = true;
   f.brought = store_->bring(t, start, last, now_);
-  if (!f.brought || f.brought->is != fill::state::asked) answer_waiting_fetch(id, r);
+  r.fill_until = fill_end(p, now_);
+  if (!f.brought || f.brought->is != fill::state::asked) return answer_waiting_fetch(id, r);
+  if (r.fill_until && *r.fill_until <= now_) give_up_filling(id, r);
+}
+
+/// The time is over in which what is not here may be looked for: the rest is unknown, and what comes yet goes along.
+void session::impl::give_up_filling(request_id id, peer_request& r) {
+  if (r.waiting_fetch) {
+    refuse(r.stream, request_code::timeout, "nobody gave the track in time", 1000);
+    return end_peer(id);
+  }
+  answer_waiting_fetch(id, r);
 }
 
 void session::impl::answer_waiting_fetch(request_id id, peer_request& r) {
   auto& f = *r.fetched;
   f.waiting = false;
+  r.fill_until.reset();
   if (f.brought && f.brought->is == fill::state::failed) {
     const auto why = f.brought->error;
     refuse(r.stream, why.code, why.reason, why.retry_after_ms);
     return end_peer(id);
   }
-  f.holes_unknown = f.brought && f.brought->is == fill::state::unknown;
+  f.holes_unknown = f.brought && f.brought->is != fill::state::whole;
   send(r.stream, f.ok);
   pump_fetch(id);
 }

@@ -380,6 +380,7 @@ void session::impl::on_track_added(track& t, mono_time now) {
     auto& r = at->second;
     if (r.waiting_status && r.waiting_status->track == t.name()) statuses.emplace_back(at->first, *r.waiting_status);
     if (!r.waiting_fetch || r.waiting_fetch->track != t.name()) continue;
+    if (r.fill_until) r.waiting_fetch->params.fill_timeout_ms = static_cast<uint64_t>(std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(*r.fill_until - now).count()));
     fetches.emplace_back(r.stream, std::move(*r.waiting_fetch));
     peers_.erase(at);
   }

@@ -161,6 +161,7 @@ void session::impl::update(request_id id, const update_options& options) {
 request_id session::impl::fetch_track(moq::fetch m, const fetch_options& options, request_id joined) {
   if (options.priority != 128) m.params.priority = options.priority;
   if (options.order != group_order::ascending) m.params.order = options.order;
+  m.params.fill_timeout_ms = options.fill_timeout_ms;
   own_request r;
   r.kind = request_kind::fetch;
   r.track = m.track;

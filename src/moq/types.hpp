@@ -73,6 +73,7 @@ struct object {
   base::bytes payload;    ///< empty unless status is normal
   object_status status = object_status::normal;
   bool datagram = false;  ///< published as a datagram, and in no subgroup then [MOQT 11.2.1]
+  bool ends_group = false; ///< of a datagram: its group has no larger object [MOQT 11.3.1]
 
   location at() const { return {group, id}; }
 };

@@ -120,6 +120,7 @@ struct peer_request {
   std::shared_ptr<const void> interest;         ///< subscribe, fetch: the store's finder knows that somebody wants the track
   std::unique_ptr<moq::fetch> waiting_fetch;    ///< its track is being asked for
   std::unique_ptr<moq::track_status> waiting_status; ///< as above
+  std::optional<mono_time> fill_until;               ///< fetch: what is not here by then is unknown [MOQT 10.2.3]
   track_namespace ns;              ///< publish_namespace: offered; subscribe_namespace, subscribe_tracks: the prefix
   bool forward = true;             ///< subscribe_tracks: of what is published for it
   std::set<track_namespace> told;  ///< subscribe_namespace: whole names
@@ -417,6 +418,7 @@ private:
   void start_served_fetch(request_id id, peer_request& r, track& t, location start, location end, const parameters& p);
   void pump_fetch(request_id id);
   void answer_waiting_fetch(request_id id, peer_request& r);
+  void give_up_filling(request_id id, peer_request& r);
   bool fetch_step(served_fetch& f);
   void finish_fetch(request_id id, std::optional<uint64_t> reset);
 

@@ -3,6 +3,7 @@
 
 #include "moq/session.hpp"
 #include "tests/support/moq_link.hpp"
+#include "tests/support/relay_net.hpp"
 
 using namespace ec;
 using namespace ec::test;
@@ -73,6 +74,27 @@ TEST_CASE("objects of a datagram track come as datagrams, with all that they car
   CHECK(f.server->counters().datagrams_out == 5);
   CHECK(f.server->counters().subgroups_out == 0);
   CHECK(f.client->counters().datagrams_in == 5);
+}
+
+TEST_CASE("a datagram that ends its group says so to every subscriber, also through a relay") {
+  relay_net net;
+  auto& relay = net.add_relay();
+  auto& publisher = net.add_publisher(relay, "p");
+  auto& t = publisher.publish("d", net.now, as_datagrams());
+  auto& j = net.join(relay, "s");
+  j.near->subscribe(track_name("d"), {});
+  net.pump();
+  net.put(publisher, t, 3, 0);
+  auto last = test_object(3, 1);
+  last.ends_group = true;
+  net.put(publisher, t, last);
+  net.pump();
+  const auto& got = j.says.objects[0];
+  REQUIRE(got.size() == 2);
+  CHECK_FALSE(got[0].ends_group);
+  CHECK(got[1].datagram);
+  CHECK(got[1].ends_group);
+  CHECK(got[1].payload == last.payload);
 }
 
 TEST_CASE("what is too large for the path, or finds no room, is lost and counted") {
