@@ -56,8 +56,8 @@ private:
 /// A relay uses another.
 class relaying_side final : public uplink_side {
 public:
-  relaying_side(moq::relay& home, std::string name, uplink_status& status, side_hooks hooks, observer_actor observer) :
-    uplink_side(std::move(name), status, std::move(hooks), std::move(observer)), peer_(home, relay_, true) {
+  relaying_side(moq::relay& home, std::string name, uint32_t cost, uplink_status& status, side_hooks hooks, observer_actor observer) :
+    uplink_side(std::move(name), status, std::move(hooks), std::move(observer)), peer_(home, relay_, true, cost) {
     peer_.on_up([this](const moq::peer_setup& setup) { up(setup); });
     peer_.on_leave(hooks_.leave);
   }
@@ -310,8 +310,8 @@ caf::actor spawn_uplink(caf::actor_system& sys, const session_peer& peer, const 
 } // namespace
 
 caf::actor spawn_relay_uplink(caf::actor_system& sys, const session_peer& peer, const machine& on, const running_endpoint& endpoint, observer_actor observer) {
-  const auto make = [observer](endpoint_core& core, const std::string& relay, uplink_status& status, side_hooks hooks) {
-    return std::make_unique<relaying_side>(*core.relay(), relay, status, std::move(hooks), observer);
+  const auto make = [observer, cost = peer.cost](endpoint_core& core, const std::string& relay, uplink_status& status, side_hooks hooks) {
+    return std::make_unique<relaying_side>(*core.relay(), relay, cost, status, std::move(hooks), observer);
   };
   return spawn_uplink(sys, peer, on, endpoint, make, std::chrono::milliseconds{0}, std::move(observer));
 }

@@ -24,6 +24,7 @@ struct session_peer {
   std::optional<base::mono_duration> keep_alive{}; ///< unset: as the endpoint's other connections
   std::optional<dial_place> at{}; ///< where it is reached; unset: at `address`, whose name its certificate is checked for in any case
   std::shared_ptr<const move_rules> moves{}; ///< when it asks to leave, the session goes on elsewhere (actors/moving.hpp); null: it is dialled again
+  uint32_t cost = 0; ///< of a relay that a relay uses: those that cost less are asked first
 };
 
 /// The first address of a peer. Blocks. Errors: those of resolve.

@@ -1,6 +1,7 @@
 #include "actors/topology/common.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 #include "actors/moq_link.hpp"
@@ -52,20 +53,50 @@ base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>&
   return out;
 }
 
+namespace {
+
+constexpr uint32_t upstream_cost_max = 1000;
+
+/// Whom "NAME:PORT=VALUE" is about, or a VALUE without a name where there is one peer only; and the value.
+base::result<std::pair<session_peer*, std::string>> said_of_peer(std::vector<session_peer>& peers, const std::string& text, const std::string& setting) {
+  using base::errc, base::fail;
+  const auto equals = text.find('=');
+  if (equals == text.npos && peers.size() != 1)
+    return fail(errc::config, std::to_string(peers.size()) + " relays are given: say of which one, NAME:PORT=" + text, setting);
+  if (equals == text.npos) return std::pair(&peers.front(), text);
+  const auto peer = std::ranges::find(peers, text.substr(0, equals), [](const session_peer& p) { return p.address.authority(); });
+  if (peer == peers.end()) return fail(errc::config, "no relay is called " + text.substr(0, equals), setting);
+  return std::pair(&*peer, text.substr(equals + 1));
+}
+
+} // namespace
+
 base::result<void> connect_elsewhere(std::vector<session_peer>& peers, const std::vector<std::string>& places, const std::string& setting) {
   using base::errc, base::fail;
   for (const auto& text : places) {
-    const auto equals = text.find('=');
-    const auto where = quic::endpoint_address::parse(equals == text.npos ? text : text.substr(equals + 1));
+    const auto where = quic::endpoint_address::parse(text.substr(text.find('=') + 1));
     if (!where) return fail(about_setting(where.error(), setting));
     if (const auto& w = where.value(); w.pin || !w.path.empty() || text.find("://") != text.npos)
       return fail(errc::config, "expected HOST:PORT or NAME:PORT=HOST:PORT, found '" + text + "'", setting);
-    if (equals == text.npos && peers.size() != 1)
-      return fail(errc::config, std::to_string(peers.size()) + " relays are given: say of which one, NAME:PORT=" + text, setting);
-    const auto peer = equals == text.npos ? peers.begin() : std::ranges::find(peers, text.substr(0, equals), [](const session_peer& p) { return p.address.authority(); });
-    if (peer == peers.end()) return fail(errc::config, "no relay is called " + text.substr(0, equals), setting);
-    if (peer->at) return fail(errc::config, peer->address.authority() + " has two places", setting);
-    peer->at = dial_place{where.value().host, where.value().port};
+    EC_TRY(const auto said, said_of_peer(peers, text, setting));
+    auto& peer = *said.first;
+    if (peer.at) return fail(errc::config, peer.address.authority() + " has two places", setting);
+    peer.at = dial_place{where.value().host, where.value().port};
+  }
+  return base::ok();
+}
+
+base::result<void> weigh_relays(std::vector<session_peer>& peers, const std::vector<std::string>& costs, const std::string& setting) {
+  using base::errc, base::fail;
+  std::vector<const session_peer*> weighed;
+  for (const auto& text : costs) {
+    EC_TRY(const auto said, said_of_peer(peers, text, setting));
+    auto& [peer, value] = said;
+    const auto end = value.data() + value.size();
+    if (const auto [at, wrong] = std::from_chars(value.data(), end, peer->cost); value.empty() || at != end || wrong != std::errc{} || peer->cost > upstream_cost_max)
+      return fail(errc::config, "expected 0 to " + std::to_string(upstream_cost_max) + ", or NAME:PORT= before that, found '" + text + "'", setting);
+    if (std::ranges::find(weighed, peer) != weighed.end()) return fail(errc::config, peer->address.authority() + " has two costs", setting);
+    weighed.push_back(peer);
   }
   return base::ok();
 }

@@ -41,6 +41,9 @@ base::result<std::vector<session_peer>> peers_of(const std::vector<std::string>&
 /// with this authority. Errors (config) name `setting`: no address, no such peer, a second place for one.
 [[nodiscard]] base::result<void> connect_elsewhere(std::vector<session_peer>& peers, const std::vector<std::string>& places, const std::string& setting);
 
+/// Gives peers their costs: "N" for the only peer, or "NAME:PORT=N", 0 to 1000. Errors (config) name `setting`: no such number or peer, a second one.
+[[nodiscard]] base::result<void> weigh_relays(std::vector<session_peer>& peers, const std::vector<std::string>& costs, const std::string& setting);
+
 /// The relays that a node dials, `setting` by `setting`: at `connect_to` (connect_elsewhere) where that is given. Errors: those of the two; config:
 /// one that is given twice, and how to dial while there is none.
 base::result<std::vector<session_peer>> dialled_relays(const std::vector<std::string>& relays, const std::string& setting, const std::vector<std::string>& connect_to,

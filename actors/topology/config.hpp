@@ -68,6 +68,7 @@ struct relay_node_config {
   std::string http_listen;                      ///< TCP address of its HTTP side, or "off"; empty: the same as `listen`, if it is free
   std::vector<std::string> upstream;            ///< relays, or publishers, that are asked for what nobody offers here
   std::vector<std::string> connect_to;          ///< where they are reached: "host:port", or "name:port=host:port" of one of several
+  std::vector<std::string> upstream_cost;       ///< of upstreams, "N" of the only one or "name:port=N"; those that cost less are asked first; not given: 0
   bool tls_insecure = false;                    ///< any certificate of upstreams without a pin
   std::filesystem::path tls_ca;                 ///< PEM; empty: the system's certificate authorities
   std::string token;                            ///< that upstreams are shown

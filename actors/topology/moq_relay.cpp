@@ -68,6 +68,8 @@ base::result<leave_wish> leave_wish_of(const relay_node_config& config) {
 
 base::result<running_topology> moq_relay(caf::actor_system& sys, const relay_node_config& config, observer_actor observer, const machine& on) {
   EC_TRY(auto upstream, dialled_relays(config.upstream, "--upstream", config.connect_to, {config.tls_insecure, config.tls_ca}));
+  if (upstream.empty() && !config.upstream_cost.empty()) return fail(errc::config, "no relay is used: give --upstream too", "--upstream-cost");
+  EC_TRYV(weigh_relays(upstream, config.upstream_cost, "--upstream-cost"));
   std::vector<quic::endpoint_address*> dialled;
   for (auto& peer : upstream) dialled.push_back(&peer.address);
   EC_TRYV(show_token(dialled, config.token, config.token_file, "--upstream"));

@@ -137,7 +137,7 @@ void relay::learned(relay_peer& peer, request_id request, const track_namespace&
 /// A new publisher is asked for all that is wanted of its namespace [MOQT 9.5].
 void relay::look_again(relay_peer& peer, const track_namespace& ns) {
   for (auto& [name, w] : tracks_) {
-    if (w->interest > 0 && ns.is_prefix_of(name.ns) && (!w->t || !w->t->ended())) ask(*w, peer);
+    if (w->interest > 0 && ns.is_prefix_of(name.ns) && (!w->t || !w->t->ended()) && !has_cheaper(*w, peer)) ask(*w, peer);
   }
 }
 
@@ -148,10 +148,27 @@ void relay::ask(relayed& w) {
     local = true;
     ask(w, *p);
   }
-  if (local) return;
-  for (auto* p : peers_) {
-    if (p->upstream_ && p->offers(w.name.ns)) ask(w, *p);
+  if (!local) ask_upstream(w, 0);
+}
+
+/// Asks the cheapest of the relays upstream that offer it, can be asked, and cost at least so much.
+void relay::ask_upstream(relayed& w, uint64_t cost_min) {
+  for (;;) {
+    std::optional<uint32_t> least;
+    const auto may = [&](const relay_peer* p) { return p->upstream_ && p->up_ && !p->leaving_ && p->cost_ >= cost_min && p->offers(w.name.ns); };
+    for (const auto* p : peers_)
+      if (may(p)) least = std::min(least.value_or(p->cost_), p->cost_);
+    if (!least) return;
+    for (auto* p : peers_)
+      if (may(p) && p->cost_ == least) ask(w, *p);
+    if (!w.from.empty()) return;
+    cost_min = uint64_t{*least} + 1;
   }
+}
+
+/// A cheaper relay upstream gives it already.
+bool relay::has_cheaper(const relayed& w, const relay_peer& than) {
+  return than.upstream_ && std::ranges::any_of(w.from, [&](const taken& u) { return u.established && u.from->upstream_ && !u.from->leaving_ && u.from->cost_ < than.cost_; });
 }
 
 void relay::ask(relayed& w, relay_peer& peer) {
@@ -230,6 +247,7 @@ std::optional<request_error> relay::establish(relayed& w, taken& u, const track_
     watcher_.on_track_up(w.name, from);
     return std::nullopt;
   }
+  wake(now_); // another may be let go for it
   if (u.start) store_.raise_largest(*w.t, *u.start);
   if (w.orphan) {
     w.orphan = false;
@@ -254,6 +272,8 @@ void relay::lost(relay_peer& peer, request_id id, bool final, uint64_t status, c
   }
   std::erase_if(w.from, [&](const taken& u) { return u.from == &peer && u.id == id; });
   if (std::ranges::none_of(w.from, [&](const taken& u) { return u.from == &peer; })) abandon(peer, &w);
+  // Who costs more may have what the cheaper ones have not.
+  if (w.from.empty() && peer.upstream_ && w.interest > 0 && (!w.t || w.orphan)) ask_upstream(w, uint64_t{peer.cost_} + 1);
   if (!w.t) {
     if (w.from.empty()) {
       ++counters_.tracks_refused;
@@ -293,7 +313,7 @@ void relay::denied(relay_peer& peer, request_id id, const request_error& why) {
 
 /// While one publisher gives the track, those are asked again that did not have it: of an orphan all are asked anyway.
 void relay::ask_denied(relayed& w) {
-  std::erase_if(w.denied, [&](const auto& d) { return !d.first->offers(w.name.ns); });
+  std::erase_if(w.denied, [&](const auto& d) { return !d.first->offers(w.name.ns) || has_cheaper(w, *d.first); });
   std::vector<relay_peer*> due;
   for (auto& [peer, d] : w.denied) {
     if (now_ >= d.again) {
@@ -419,7 +439,7 @@ void relay::keep_within_bounds() {
   }
 }
 
-relay_peer::relay_peer(relay& home, std::string name, bool upstream) : home_(home), name_(std::move(name)), upstream_(upstream) {
+relay_peer::relay_peer(relay& home, std::string name, bool upstream, uint32_t cost) : home_(home), name_(std::move(name)), upstream_(upstream), cost_(cost) {
   home_.join(*this);
 }
 

@@ -53,7 +53,7 @@ struct relay_counters {
   uint64_t subscriptions_upstream = 0;
   uint64_t publishers_lost = 0;       ///< times that a track lost its last publisher without an end
   uint64_t publishers_resumed = 0;    ///< times that one came in time
-  uint64_t tracks_handed_over = 0;    ///< taken from a publisher that leaves until another had all of them
+  uint64_t tracks_handed_over = 0;    ///< taken from a publisher that leaves, or costs more, until another had all of them
   uint64_t fetches_upstream = 0;
   uint64_t fetches_shared = 0;        ///< served by a fetch upstream that was under way
   uint64_t fetches_incomplete = 0;    ///< of what is not held nobody said whether it exists
@@ -133,6 +133,8 @@ private:
   void learned(relay_peer& peer, request_id request, const track_namespace& ns, bool active);
   void look_again(relay_peer& peer, const track_namespace& ns);
   void ask(relayed& w);
+  void ask_upstream(relayed& w, uint64_t cost_min);
+  static bool has_cheaper(const relayed& w, const relay_peer& than);
   void ask(relayed& w, relay_peer& peer);
   void taken_ok(relay_peer& peer, request_id id, const subscribe_ok& ok);
   void lost(relay_peer& peer, request_id id, bool final, uint64_t status, const request_error& why);
@@ -146,8 +148,9 @@ private:
   void ask_denied(relayed& w);
   std::optional<request_error> establish(relayed& w, taken& u, const track_properties& properties, std::optional<location> largest);
 
-  // relay_leave.cpp: publishers that leave
+  // relay_leave.cpp: publishers that leave, or cost more than others
   void release_leaving();
+  static bool is_left_for(const taken& u, const taken& other);
   bool is_spare(const relayed& w, const taken& leaving) const;
 
   // relay_publish.cpp: what is pushed
@@ -209,7 +212,8 @@ private:
 class relay_peer final : public upper_layer {
 public:
   /// `name`: for people. `upstream`: the peer is a relay that this one uses: it is asked for what nobody else offers, and told what they do.
-  relay_peer(relay& home, std::string name, bool upstream);
+  /// `cost`, of such: the cheapest that have a track are asked for it, others when those fail.
+  relay_peer(relay& home, std::string name, bool upstream, uint32_t cost = 0);
   /// As if its session had closed.
   ~relay_peer() override;
   relay_peer(const relay_peer&) = delete;
@@ -253,6 +257,7 @@ private:
   relay& home_;
   std::string name_;
   bool upstream_;
+  uint32_t cost_;
   bool up_ = false; ///< requests may be made
   bool denied_ = false;  ///< a track may remember that it did not have it (relayed::denied)
   bool leaving_ = false; ///< asked for the end of its session: nothing new is asked of it

@@ -1,4 +1,4 @@
-// Publishers that leave in good order: what is taken from them goes over to others first [MOQT 3.5, 9.5.1].
+// Publishers that leave in good order, or cost more than another: what is taken from them goes over to others first [MOQT 3.5, 9.5.1].
 #include <algorithm>
 
 #include "moq/internal/relay_state.hpp"
@@ -11,6 +11,12 @@ constexpr std::chrono::milliseconds look_wait{50};
 
 } // namespace
 
+/// True if what comes from `u` may as well come from `other` alone.
+bool relay::is_left_for(const taken& u, const taken& other) {
+  if (&u == &other || !other.established || other.from->leaving_) return false;
+  return u.from->leaving_ || (u.from->upstream_ && other.from->upstream_ && other.from->cost_ < u.from->cost_);
+}
+
 /// True if others give all that may still come from `leaving`: what they begin with is here already, or was never to come from there, and
 /// each stream that is open there can go on elsewhere.
 bool relay::is_spare(const relayed& w, const taken& leaving) const {
@@ -21,7 +27,7 @@ bool relay::is_spare(const relayed& w, const taken& leaving) const {
     return g != groups.end() && (g->second.ended || g->second.objects.contains(at.object));
   };
   return std::ranges::any_of(w.from, [&](const taken& u) {
-    if (&u == &leaving || !u.established || u.from->leaving_) return false;
+    if (!is_left_for(leaving, u)) return false;
     if (u.start && !held(*u.start) && (!leaving.start || *leaving.start < *u.start)) return false;
     return std::ranges::all_of(leaving.subgroups, [&](const auto& open) {
       const auto& [key, progress] = open;
@@ -37,16 +43,17 @@ bool relay::is_spare(const relayed& w, const taken& leaving) const {
 void relay::release_leaving() {
   bool waits = false;
   for (auto* peer : peers_) {
-    if (!peer->leaving_) continue;
+    if (!peer->leaving_ && !(peer->upstream_ && peer->cost_ > 0)) continue;
     for (const auto& [id, w] : std::map(peer->subscriptions_)) {
       const auto* u = w->of(*peer, id);
+      if (!peer->leaving_ && u && std::ranges::none_of(w->from, [&](const taken& other) { return is_left_for(*u, other); })) continue;
       if (!u || !is_spare(*w, *u)) {
         waits = true;
         continue;
       }
       ++counters_.tracks_handed_over;
       if (peer->up_) peer->session_->unsubscribe(id);
-      lost(*peer, id, false, done_code::going_away, {.code = request_code::going_away, .retry_after_ms = {}, .reason = "its publisher leaves", .to = {}});
+      lost(*peer, id, false, done_code::going_away, {.code = request_code::going_away, .retry_after_ms = {}, .reason = "another gives it from here on", .to = {}});
     }
   }
   if (waits) wake(now_ + look_wait);

@@ -106,6 +106,7 @@ const std::vector<setting<actors::relay_node_config>>& relay_settings() {
     make_setting("http-listen", "ADDR|off", "TCP address of /certificate.sha256, /announced and /fetch for curl and pages; off: none (the TCP port of the number in --listen, if it is free)", &c::http_listen),
     make_setting("origin", "HOST", "page whose scripts may open a session by WebTransport, https://host:port or a host; several may be given (any)", &c::origin),
     make_setting("upstream", "ADDR", "relay or publisher that is asked for what nobody offers here: moqt://host:port#spki=... or host:port; several may be given", &c::upstream),
+    make_setting("upstream-cost", "N", "cost of the upstream, 0 to 1000; of several name:port=N; several may be given. Of upstreams that offer a track the cheapest are asked for it, others when those fail (0: all at once)", &c::upstream_cost),
     make_setting("connect-to", "ADDR", "host:port at which the upstream is reached, while its certificate is checked for the name in --upstream; of several name:port=host:port; several may be given", &c::connect_to),
     make_setting("tls-insecure", "", "accept any certificate of upstreams without #spki= (false)", &c::tls_insecure),
     make_setting("tls-ca", "FILE", "certificate authorities to accept of upstreams, PEM (default: the system's)", &c::tls_ca),

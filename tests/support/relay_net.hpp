@@ -89,7 +89,7 @@ struct relay_net {
 
   relay_joint& join(relay_node& to, std::string name) { return connect(to, std::move(name), nullptr); }
   /// `from` uses `to`.
-  relay_joint& chain(relay_node& from, relay_node& to) { return connect(to, "relay", &from); }
+  relay_joint& chain(relay_node& from, relay_node& to, uint32_t cost = 0) { return connect(to, "relay", &from, cost); }
 
   /// The connection is gone without a word.
   void cut(relay_joint& j) {
@@ -161,7 +161,7 @@ struct relay_net {
   }
 
 private:
-  relay_joint& connect(relay_node& to, std::string name, relay_node* from) {
+  relay_joint& connect(relay_node& to, std::string name, relay_node* from, uint32_t cost = 0) {
     auto& j = joints.emplace_back();
     moq::session_config near, far;
     near.protocol = far.protocol = protocol;
@@ -175,7 +175,7 @@ private:
     j.far = std::make_unique<moq::session>(far, j.far_end, *j.far_peer, &to.store);
     j.far_peer->bind(*j.far);
     if (from) {
-      j.near_peer = std::make_unique<moq::relay_peer>(from->relay, "upstream", true);
+      j.near_peer = std::make_unique<moq::relay_peer>(from->relay, "upstream", true, cost);
       j.near = std::make_unique<moq::session>(near, j.near_end, *j.near_peer, &from->store);
       j.near_peer->bind(*j.near);
     } else {
