@@ -10,20 +10,18 @@ namespace ec::moq {
 namespace limits = base::limits;
 namespace code = lite::code;
 
-/// How `ns` came here, if it is to be told to who listens: null if not.
-const hop_path* lite_session::offered(const lite_listener& l, const track_namespace& ns) const {
-  static const hop_path own;
+/// How `ns` came here, if it is to be told to who listens: null if not. Of several ways `told`, if it is still one of them, or the shortest.
+const hop_path* lite_session::offered(const lite_listener& l, const track_namespace& ns, const hop_path* told) const {
   if (!l.prefix.is_prefix_of(ns)) return nullptr;
   if (std::ranges::any_of(peer_offers_, [&](const auto& o) { return o.second == ns; })) return nullptr; // it has that itself
-  if (std::ranges::any_of(offers_, [&](const auto& o) { return o.second == ns; })) return &own;
-  if (!is_server() || !store_) return nullptr; // a client tells what it publishes, not all that it knows
-  const auto it = store_->namespaces().find(ns);
-  if (it == store_->namespaces().end()) return nullptr;
   const hop_path* best = nullptr;
-  for (const auto& way : it->second) {
-    const bool loops = l.exclude != 0 && std::ranges::find(way, l.exclude) != way.end();
-    if (!loops && way.size() < limits::moq_hops_max && (!best || way.size() < best->size())) best = &way;
-  }
+  const auto look_at = [&](const hop_path& way) { best = better_way(best, way, told, l.exclude); };
+  for (const auto& [id, o] : offers_)
+    if (o.ns == ns) look_at(o.hops);
+  if (!is_server() || !store_) return best; // a client tells what it publishes, not all that it knows
+  const auto it = store_->namespaces().find(ns);
+  if (it == store_->namespaces().end()) return best;
+  for (const auto& way : it->second) look_at(way);
   return best;
 }
 
@@ -37,7 +35,7 @@ void lite_session::serve_announce(uint64_t stream, const lite::announce_request&
   l.prefix = prefix;
   l.exclude = m.exclude_hop;
   std::set<track_namespace> names;
-  for (const auto& [id, ns] : offers_) names.insert(ns);
+  for (const auto& [id, o] : offers_) names.insert(o.ns);
   if (store_ && is_server()) {
     for (const auto& [ns, ways] : store_->namespaces()) names.insert(ns);
   }
@@ -49,7 +47,7 @@ void lite_session::serve_announce(uint64_t stream, const lite::announce_request&
   });
   size_t bytes = told_bytes(), count = 0;
   for (auto it = names.begin(); it != names.end();) {
-    bytes += name_charge + it->bytes();
+    bytes += name_charge + it->bytes() + offered(l, *it)->size() * sizeof(uint64_t);
     if (++count > limits::moq_namespace_matches_max || bytes > limits::moq_told_bytes_max) it = names.erase(it, names.end());
     else ++it;
   }
@@ -65,8 +63,7 @@ void lite_session::tell(uint64_t stream, lite_listener& l, const track_namespace
   }
   lite::announce m{active, *suffix, {}};
   if (active) {
-    l.told.insert(ns);
-    m.hops = *offered(l, ns);
+    m.hops = l.told[ns] = *offered(l, ns);
     if (version_ < lite::version::v05) m.hops.push_back(config_.origin_id); // later drafts say it once for all
   } else {
     l.told.erase(ns);
@@ -77,9 +74,13 @@ void lite_session::tell(uint64_t stream, lite_listener& l, const track_namespace
 /// Something about a namespace changed: who listens hears what it means for it.
 void lite_session::retell(const track_namespace& ns) {
   for (auto& [stream, l] : listeners_) {
-    const bool told = l.told.contains(ns), is = offered(l, ns) != nullptr;
-    if (is && !told && !may_tell(l, ns)) continue;
-    if (is != told) tell(stream, l, ns, is);
+    const auto told = l.told.find(ns);
+    const auto* way = offered(l, ns, told == l.told.end() ? nullptr : &told->second);
+    if (told != l.told.end()) {
+      if (way && *way == told->second) continue;
+      tell(stream, l, ns, false);
+    }
+    if (way && may_tell(l, ns)) tell(stream, l, ns, true);
   }
 }
 
@@ -89,13 +90,13 @@ void lite_session::on_namespace(const track_namespace& ns, bool, mono_time now) 
   retell(ns);
 }
 
-request_id lite_session::publish_ns(const track_namespace& ns) {
+request_id lite_session::publish_ns(const track_namespace& ns, const hop_path& hops) {
   const request_id id = new_own_id();
   if (!lite::to_path(ns)) {
     ++counters_.names_unmapped;
     return local_failure(id, request_code::not_supported, "moq-lite has no path for this namespace");
   }
-  offers_[id] = ns;
+  offers_[id] = {ns, hops};
   retell(ns);
   local_answers_.emplace_back(id, request_ok{}); // nobody answers; it is there for who asks
   lower_.deadline_moved();
@@ -173,8 +174,9 @@ void lite_session::take_announce(lite_inquiry& q, const lite::announce& m) {
   if (q.responder) hops.push_back(*q.responder);
   if (known != q.active.end()) {
     if (version_ < lite::version::v05) return fail(code::protocol_violation, "a broadcast is announced twice");
-    known->second.hops = std::move(hops); // another way to the same
-    return;
+    if (known->second.hops == hops) return;
+    lost(q, known); // another way to the same: it may lead through this node
+    if (closed_) return;
   }
   if (q.active.size() >= limits::moq_namespace_matches_max) return fail(code::dropped, "too many broadcasts are announced");
   auto& heard = q.active[suffix];

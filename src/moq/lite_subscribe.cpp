@@ -333,7 +333,7 @@ void lite_session::failed(request_id id, uint64_t c, std::string reason) {
 
 void lite_session::cancel(request_id id, request_kind kind) {
   if (const auto o = offers_.find(id); o != offers_.end() && kind == request_kind::publish_namespace) {
-    const auto ns = o->second;
+    const auto ns = o->second.ns;
     offers_.erase(o);
     return retell(ns);
   }

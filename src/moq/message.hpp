@@ -57,6 +57,8 @@ struct parameters {
   std::optional<group_order> order;
   std::optional<uint64_t> new_group_request;
   std::optional<track_namespace> prefix;
+  std::optional<hop_path> hops;       ///< of an announcement: the nodes that it went through, its sender last [MoQ Cluster]
+  std::optional<uint64_t> route_cost; ///< of that way
 
   bool operator==(const parameters&) const = default;
 };
@@ -89,6 +91,7 @@ struct setup {
   std::optional<std::string> implementation;
   uint64_t max_auth_token_cache_size = 0; ///< bytes
   std::vector<auth_token> tokens;
+  std::optional<uint64_t> hop_id; ///< the sender's place in announcements, and that it tells their ways [MoQ Cluster]; 0: it keeps it to itself
   bool operator==(const setup&) const = default;
 };
 
@@ -209,6 +212,8 @@ struct subscribe_tracks {
 
 struct namespace_active {
   track_namespace suffix;
+  std::optional<hop_path> hops{};       ///< as in parameters
+  std::optional<uint64_t> route_cost{};
   bool operator==(const namespace_active&) const = default;
 };
 

@@ -38,9 +38,9 @@ void offering::add(const track_namespace& ns) {
 }
 
 void offering::store_ear::on_namespace(const track_namespace& ns, bool active, base::mono_time) {
-  if (active) return home.add(ns);
   const auto it = home.offers_.find(ns);
-  if (it == home.offers_.end()) return;
+  if (active && it == home.offers_.end()) home.add(ns);
+  if (active || it == home.offers_.end()) return;
   const auto id = it->second.id;
   home.offers_.erase(it);
   if (home.up_ && id != no_request) home.session_->withdraw_namespace(id);

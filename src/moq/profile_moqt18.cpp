@@ -48,7 +48,7 @@ uint32_t for_update(std::optional<request_kind> on) {
   case request_kind::fetch: return p_token | p_priority;
   case request_kind::subscribe_namespace: return p_token | p_prefix;
   case request_kind::subscribe_tracks: return p_token | p_prefix | p_forward;
-  case request_kind::publish_namespace: return p_token;
+  case request_kind::publish_namespace: return p_token | p_hops | p_route_cost;
   case request_kind::track_status: return 0;
   }
   return 0;
@@ -162,7 +162,7 @@ decoded<message> body(uint64_t type, byte_reader& in, std::optional<request_kind
     publish_namespace m;
     WIRE_SET(m.id, field::need_vi(in));
     WIRE_SET(m.ns, field::need_namespace(in));
-    WIRE_SET(m.params, need_parameters(in, p_token));
+    WIRE_SET(m.params, need_parameters(in, p_token | p_hops | p_route_cost));
     return message{std::move(m)};
   }
   case m_subscribe_namespace: {
@@ -182,6 +182,12 @@ decoded<message> body(uint64_t type, byte_reader& in, std::optional<request_kind
   case m_namespace: {
     namespace_active m;
     WIRE_SET(m.suffix, field::need_namespace(in));
+    if (in.done()) return message{std::move(m)};
+    // Only where both sides speak MoQ Cluster, which the session knows by the path.
+    WIRE_TRY(auto way, need_parameters(in, p_hops | p_route_cost));
+    if (!way.hops) return violation("a message is longer than its fields");
+    m.hops = std::move(way.hops);
+    m.route_cost = way.route_cost;
     return message{std::move(m)};
   }
   case m_namespace_done: {
@@ -298,6 +304,12 @@ struct encoder {
   }
   uint64_t operator()(const namespace_active& m) const {
     field::put_namespace(out, m.suffix);
+    if (m.hops) {
+      parameters way;
+      way.hops = m.hops;
+      way.route_cost = m.route_cost;
+      put_parameters(out, way);
+    }
     return m_namespace;
   }
   uint64_t operator()(const namespace_done& m) const {

@@ -1,5 +1,8 @@
 // draft-ietf-moq-transport-18: names, parameters, properties, setup options.
+#include <algorithm>
+
 #include "base/limits.hpp"
+#include "base/limits_lite.hpp"
 #include "moq/internal/moqt18.hpp"
 
 namespace ec::moq::moqt18_wire {
@@ -11,9 +14,26 @@ namespace limits = base::limits;
 constexpr uint64_t param_object_timeout = 0x02, param_token = 0x03, param_rendezvous = 0x04, param_subgroup_timeout = 0x06,
                    param_expires = 0x08, param_largest = 0x09, param_fill = 0x0a, param_forward = 0x10, param_priority = 0x20,
                    param_filter = 0x21, param_order = 0x22, param_new_group = 0x32, param_prefix = 0x34;
+// Those of announcements in the extension MoQ Cluster [draft-lcurley-moq-cluster-01].
+constexpr uint64_t param_hop_path = 0x40b57, param_route_cost = 0x40b58;
 // Track and object properties that only this draft has [MOQT 12].
 constexpr uint64_t prop_subgroup_timeout = 0x06;
 constexpr uint64_t prop_mandatory_first = 0x4000, prop_mandatory_last = 0x7fff;
+
+/// All of `value`: ids, none of them twice but 0, which tells nothing.
+decoded<hop_path> hops_of(std::span<const uint8_t> value) {
+  byte_reader in(value);
+  hop_path out;
+  while (!in.done()) {
+    const auto id = field::need_vi(in);
+    if (!id) return violation("a hop path is cut off");
+    if (out.size() >= limits::moq_hops_max) return violation("an announcement went through too many nodes");
+    if (id.value() != 0 && std::ranges::find(out, id.value()) != out.end()) return violation("an announcement went through a node twice");
+    out.push_back(id.value());
+  }
+  if (out.empty()) return violation("a hop path is empty");
+  return out;
+}
 
 } // namespace
 
@@ -42,6 +62,8 @@ decoded<parameters> need_parameters(byte_reader& in, uint32_t allowed) {
     case param_order: bit = p_order; break;
     case param_new_group: bit = p_new_group; break;
     case param_prefix: bit = p_prefix; break;
+    case param_hop_path: bit = p_hops; break;
+    case param_route_cost: bit = p_route_cost; break;
     default: return violation("unknown message parameter " + std::to_string(type));
     }
     if (!(allowed & bit)) return violation("parameter " + std::to_string(type) + " may not stand in this message");
@@ -111,6 +133,17 @@ decoded<parameters> need_parameters(byte_reader& in, uint32_t allowed) {
       WIRE_SET(p.prefix, field::need_namespace(in));
       break;
     }
+    case p_hops: {
+      WIRE_TRY(const auto length, field::need_vi(in));
+      const auto value = in.take(length);
+      if (!value) return violation("a message is shorter than its fields");
+      WIRE_SET(p.hops, hops_of(*value));
+      break;
+    }
+    case p_route_cost: {
+      WIRE_SET(p.route_cost, field::need_vi(in));
+      break;
+    }
     default: break;
     }
   }
@@ -162,6 +195,13 @@ void put_parameters(byte_writer& out, const parameters& p) {
     field::put_namespace(body, *p.prefix);
     ++count;
   }
+  if (p.hops) {
+    byte_writer value;
+    for (const auto hop : *p.hops) value.moqt_vi64(hop);
+    w.bytes(param_hop_path, base::as_text(value.span()));
+    ++count;
+  }
+  number(param_route_cost, p.route_cost);
   out.moqt_vi64(count);
   out.raw(body.span());
 }
@@ -212,6 +252,7 @@ void put_setup(byte_writer& out, const setup& s) {
   if (s.max_auth_token_cache_size > 0) w.number(option_token_cache, s.max_auth_token_cache_size);
   if (s.authority) w.bytes(option_authority, *s.authority);
   if (s.implementation) w.bytes(option_implementation, *s.implementation);
+  if (s.hop_id) w.number(option_hop_id, *s.hop_id);
 }
 
 decoded<object_properties> check_object_properties(std::span<const uint8_t> in) {

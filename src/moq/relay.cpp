@@ -94,11 +94,31 @@ std::optional<request_error> relay::offered(relay_peer& peer, request_id request
   const auto& hops = peer.ways_[request] = peer.session_->hops(request, ns);
   watcher_.on_offer(peer.name_, ns, true);
   store_.announce(ns, now_, hops);
-  for (auto* up : peers_) {
-    if (up->upstream_ && up->up_ && up != &peer && !up->told_.contains(ns)) up->told_[ns] = up->session_->publish_namespace(ns);
-  }
+  for (auto* up : peers_)
+    if (up != &peer) tell_upstream(*up, ns);
   look_again(peer, ns);
   return std::nullopt;
+}
+
+/// Tells a relay upstream what is offered here, by the shortest way that led here; another when that one is gone.
+void relay::tell_upstream(relay_peer& up, const track_namespace& ns) {
+  if (!up.upstream_ || !up.up_) return;
+  const auto at = up.told_.find(ns);
+  const hop_path* best = nullptr;
+  for (const auto* p : peers_) {
+    if (p->upstream_) continue;
+    for (const auto& [request, offer] : p->offers_)
+      if (offer == ns) best = better_way(best, p->ways_.at(request), at == up.told_.end() ? nullptr : &at->second.hops, 0);
+  }
+  if (at != up.told_.end()) {
+    if (best != nullptr && *best == at->second.hops) return;
+    const auto over = at->second.id;
+    up.told_.erase(at);
+    if (best != nullptr) up.told_[ns] = {up.session_->publish_namespace(ns, *best), *best};
+    up.session_->withdraw_namespace(over);
+  } else if (best != nullptr) {
+    up.told_[ns] = {up.session_->publish_namespace(ns, *best), *best};
+  }
 }
 
 void relay::withdrawn(relay_peer& peer, request_id request) {
@@ -109,16 +129,7 @@ void relay::withdrawn(relay_peer& peer, request_id request) {
   const auto hops = peer.ways_.extract(request);
   watcher_.on_offer(peer.name_, ns, false);
   store_.withdraw(ns, now_, hops.empty() ? hop_path{} : hops.mapped());
-  const bool still = std::ranges::any_of(peers_, [&](const auto* p) {
-    return std::ranges::any_of(p->offers_, [&](const auto& o) { return o.second == ns; });
-  });
-  if (still) return;
-  for (auto* up : peers_) {
-    const auto told = up->told_.find(ns);
-    if (told == up->told_.end()) continue;
-    if (up->up_) up->session_->withdraw_namespace(told->second);
-    up->told_.erase(told);
-  }
+  for (auto* up : peers_) tell_upstream(*up, ns);
 }
 
 /// What a relay upstream announces. It is passed on to who subscribes here, never to another relay upstream: that could send it round.
@@ -127,8 +138,10 @@ void relay::learned(relay_peer& peer, request_id request, const track_namespace&
     if (const auto gone = peer.learned_.extract(ns); !gone.empty()) store_.withdraw(ns, now_, gone.mapped());
     return;
   }
-  if (peer.told_.contains(ns) || peer.learned_.size() >= limits::relay_peer_namespaces_max) return; // our own, coming back
-  const auto [at, fresh] = peer.learned_.emplace(ns, peer.session_->hops(request, ns));
+  auto way = peer.session_->hops(request, ns);
+  if (way.empty() && peer.told_.contains(ns)) return; // our own, coming back; where ways are told, the session knows that
+  if (peer.learned_.size() >= limits::relay_peer_namespaces_max) return;
+  const auto [at, fresh] = peer.learned_.emplace(ns, std::move(way));
   if (!fresh) return;
   store_.announce(ns, now_, at->second);
   look_again(peer, ns);
@@ -361,6 +374,7 @@ void relay::tick(relayed& w) {
     }
   }
   if (w.t && !w.t->ended() && !w.orphan && w.interest > 0) ask_denied(w);
+  drop_unoffered(w);
   for (const auto& j : std::vector(w.jobs)) {
     if (j->is != fill::state::asked) continue;
     if (now_ < j->until) {
@@ -464,9 +478,7 @@ void relay_peer::on_setup(const peer_setup& setup) {
   session_->subscribe_namespace({});
   for (auto* p : home_.peers_) {
     if (p->upstream_) continue;
-    for (const auto& [request, ns] : p->offers_) {
-      if (!told_.contains(ns)) told_[ns] = session_->publish_namespace(ns);
-    }
+    for (const auto& [request, ns] : p->offers_) home_.tell_upstream(*this, ns);
   }
 }
 

@@ -131,6 +131,7 @@ private:
   std::optional<request_error> offered(relay_peer& peer, request_id request, const track_namespace& ns);
   void withdrawn(relay_peer& peer, request_id request);
   void learned(relay_peer& peer, request_id request, const track_namespace& ns, bool active);
+  void tell_upstream(relay_peer& up, const track_namespace& ns);
   void look_again(relay_peer& peer, const track_namespace& ns);
   void ask(relayed& w);
   void ask_upstream(relayed& w, uint64_t cost_min);
@@ -150,6 +151,7 @@ private:
 
   // relay_leave.cpp: publishers that leave, or cost more than others
   void release_leaving();
+  void drop_unoffered(relayed& w);
   static bool is_left_for(const taken& u, const taken& other);
   bool is_spare(const relayed& w, const taken& leaving) const;
 
@@ -269,7 +271,11 @@ private:
   std::map<request_id, track_namespace> offers_;         ///< of the peer, by its request
   std::map<request_id, hop_path> ways_;                  ///< of those
   std::map<track_namespace, hop_path> learned_;          ///< of an upstream relay, and not our own coming back
-  std::map<track_namespace, request_id> told_;           ///< to an upstream relay
+  struct told {
+    request_id id = no_request;
+    hop_path hops; ///< the way that it was told
+  };
+  std::map<track_namespace, told> told_;                 ///< to an upstream relay
   std::map<full_track_name, size_t> false_;              ///< of what it gave, the gate refused so much
 };
 

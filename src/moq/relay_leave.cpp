@@ -6,6 +6,8 @@
 namespace ec::moq {
 namespace {
 
+/// Who no longer offers a track and gives nothing of it for so long has it no more.
+constexpr std::chrono::seconds unoffered_linger{10};
 /// How often it is looked whether others have what a leaving publisher gave.
 constexpr std::chrono::milliseconds look_wait{50};
 
@@ -57,6 +59,24 @@ void relay::release_leaving() {
     }
   }
   if (waits) wake(now_ + look_wait);
+}
+
+/// Relays that ask each other while an announcement is withdrawn may be left with subscriptions in a ring, in which nothing comes any more.
+void relay::drop_unoffered(relayed& w) {
+  std::vector<std::pair<relay_peer*, request_id>> over;
+  for (auto& u : w.from) {
+    if (u.pushed || u.from->offers(w.name.ns)) {
+      u.unoffered_since.reset();
+      continue;
+    }
+    if (!u.unoffered_since) u.unoffered_since = now_;
+    if (now_ >= *u.unoffered_since + unoffered_linger) over.emplace_back(u.from, u.id);
+    else wake(*u.unoffered_since + unoffered_linger);
+  }
+  for (const auto& [peer, id] : over) {
+    if (peer->up_) peer->session_->unsubscribe(id);
+    lost(*peer, id, false, done_code::internal_error, {.code = request_code::does_not_exist, .retry_after_ms = {}, .reason = "nobody offers the track any more", .to = {}});
+  }
 }
 
 void relay_peer::on_goaway(std::string_view uri, uint64_t timeout_ms) {

@@ -19,6 +19,7 @@ void relay::begin_subgroup(taken& u, uint64_t group, uint64_t subgroup, stream_f
 void relay::take(relayed& w, taken& u, const object& o) {
   const bool ahead = !u.newest || o.group > *u.newest;
   if (ahead) u.newest = o.group;
+  u.unoffered_since.reset();
   auto& p = u.of(o.group, o.subgroup);
   const auto before = std::exchange(p.last, o.id);
   const auto facts = p.facts;

@@ -425,7 +425,7 @@ request_id session::joining_fetch_absolute(request_id subscription, uint64_t sta
 void session::cancel_fetch(request_id id) { enter().cancel(id, request_kind::fetch); }
 request_id session::publish(const full_track_name& track, const publish_options& options) { return enter().publish(track, options); }
 void session::end_subscription(request_id id, uint64_t status, std::string_view reason) { enter().end_subscription(id, status, reason); }
-request_id session::publish_namespace(const track_namespace& ns) { return enter().publish_ns(ns); }
+request_id session::publish_namespace(const track_namespace& ns, const hop_path& hops) { return enter().publish_ns(ns, hops); }
 void session::withdraw_namespace(request_id id) { enter().cancel(id, request_kind::publish_namespace); }
 request_id session::subscribe_namespace(const track_namespace& prefix) { return enter().subscribe_ns(prefix); }
 void session::unsubscribe_namespace(request_id id) { enter().cancel(id, request_kind::subscribe_namespace); }

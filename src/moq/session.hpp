@@ -32,7 +32,7 @@ struct session_config {
   const profile* draft = nullptr;          ///< null: moqt18()
   /// What ALPN or WebTransport agreed on: "moq-lite-05" and the like choose moq-lite, "moqt-16" draft 16, all others (and none) `draft`.
   std::string protocol = {};
-  uint64_t origin_id = 0;                  ///< moq-lite: this node's place in announcements, drawn once, 1 to 2^53 - 1; 0: not told
+  uint64_t origin_id = 0;                  ///< this node's place in announcements (moq-lite, and MoQ Cluster in moqt-18), drawn once, 1 to 2^53 - 1; 0: not told
 
   std::vector<auth_token> setup_tokens = {};   ///< said in SETUP, by value
   std::vector<auth_token> request_tokens = {}; ///< said in every request; once, then by alias, if the peer keeps tokens
@@ -174,7 +174,8 @@ public:
   request_id publish(const full_track_name& track, const publish_options& options);
   /// Ends a subscription in which we publish, of either side's making, with PUBLISH_DONE; `status` is a done_code.
   void end_subscription(request_id id, uint64_t status, std::string_view reason);
-  request_id publish_namespace(const track_namespace& ns);
+  /// `hops`: of what others offer, the nodes that the offer came through; empty: it is this node's own.
+  request_id publish_namespace(const track_namespace& ns, const hop_path& hops = {});
   void withdraw_namespace(request_id id);
   request_id subscribe_namespace(const track_namespace& prefix);
   void unsubscribe_namespace(request_id id);

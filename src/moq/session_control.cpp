@@ -36,6 +36,7 @@ void session::impl::open_control() {
   if (!config_.implementation.empty()) m.implementation = config_.implementation;
   m.tokens = config_.setup_tokens;
   m.max_auth_token_cache_size = config_.auth_token_cache_bytes;
+  if (messages_ && config_.origin_id != 0) m.hop_id = config_.origin_id;
   send(*control_out_, m);
 }
 
@@ -77,6 +78,7 @@ void session::impl::take_setup(const setup& m) {
   if (!tokens) return fail(tokens.error());
   token_room_ = m.max_auth_token_cache_size;
   peer_setup_ = true;
+  if (messages_) peer_hop_ = m.hop_id;
   peer_setup told{m.path.value_or(""), m.authority.value_or(""), m.implementation.value_or(""), std::move(tokens).value()};
   peer_is_moq_lite_ = told.implementation.starts_with("moq-lite-");
   upper_.on_setup(told);
@@ -101,6 +103,7 @@ void session::impl::after_setup() {
       read_bidi(id);
     }
   }
+  if (!closed_) pump_requests();
 }
 
 void session::impl::take_goaway(const moq::goaway& m) {
@@ -147,7 +150,7 @@ void session::impl::leave(request_id id) {
   const auto peer = peers_.find(id);
   if (peer == peers_.end()) return;
   const uint64_t stream = peer->second.stream;
-  const bool offered = peer->second.kind == request_kind::publish_namespace;
+  const bool offered = peer->second.kind == request_kind::publish_namespace && !peer->second.looped;
   const bool told = peer->second.offer && !peer->second.offer->asked_for;
   const auto ns = peer->second.ns;
   if (peer->second.fetched && peer->second.fetched->stream) {

@@ -98,7 +98,7 @@ void session::impl::stop_part(uint64_t stream) {
 size_t session::impl::told_bytes() const {
   size_t sum = 0;
   for (const auto& [id, r] : peers_)
-    for (const auto& ns : r.told) sum += name_charge + ns.bytes();
+    for (const auto& [ns, way] : r.told) sum += name_charge + ns.bytes() + way.size() * sizeof(uint64_t);
   return sum;
 }
 
@@ -110,7 +110,7 @@ bool session::impl::may_tell(const peer_request& r, const track_namespace& ns) c
 size_t session::impl::request_bytes() const {
   size_t sum = 0;
   for (const auto& [id, r] : peers_)
-    if (!r.offer) sum += charge_of(r.bytes);
+    if (!r.offer) sum += charge_of(r.bytes) + r.hops.size() * sizeof(uint64_t);
   for (const auto& [id, r] : own_)
     if (r.kind == request_kind::publish) sum += charge_of(r.bytes);
   return sum + told_bytes();
@@ -152,7 +152,7 @@ void lite_session::stop_part(uint64_t stream) {
 size_t lite_session::told_bytes() const {
   size_t sum = 0;
   for (const auto& [stream, l] : listeners_)
-    for (const auto& ns : l.told) sum += name_charge + ns.bytes();
+    for (const auto& [ns, way] : l.told) sum += name_charge + ns.bytes() + way.size() * sizeof(uint64_t);
   return sum;
 }
 

@@ -454,18 +454,11 @@ void session::impl::on_track_removed(track& t, mono_time now) {
   }
 }
 
-void session::impl::on_namespace(const track_namespace& ns, bool active, mono_time now) {
+void session::impl::on_namespace(const track_namespace& ns, bool, mono_time now) {
   if (closed_) return;
   now_ = now;
-  for (auto& [id, r] : peers_) {
-    if (r.kind != request_kind::subscribe_namespace || !r.ns.is_prefix_of(ns)) continue;
-    if (active) {
-      if (!may_tell(r, ns) || !r.told.insert(ns).second) continue;
-      send(r.stream, namespace_active{ns.suffix_after(r.ns)});
-    } else if (r.told.erase(ns) > 0) {
-      send(r.stream, namespace_done{ns.suffix_after(r.ns)});
-    }
-  }
+  for (auto& [id, r] : peers_)
+    if (r.kind == request_kind::subscribe_namespace && r.ns.is_prefix_of(ns)) tell_namespace(r, ns);
 }
 
 void session::impl::on_store_gone() {

@@ -60,8 +60,8 @@ void session::impl::deliver_local_failures() {
 }
 
 void session::impl::pump_requests() {
-  // Nothing goes before SETUP; requests do not wait for the peer's.
-  const bool early = lower_.early();
+  // Nothing goes before SETUP; requests do not wait for the peer's, but for an offer: it says its way to who wants to know.
+  const bool early = lower_.early(), knows_peer = peer_setup_ || !messages_ || config_.origin_id == 0;
   const auto leaves = [this](size_t at) { queued_.erase(queued_.begin() + static_cast<ptrdiff_t>(at)); };
   for (size_t at = 0; at < queued_.size() && control_out_ && !closed_;) {
     const request_id id = queued_[at];
@@ -71,7 +71,8 @@ void session::impl::pump_requests() {
       leaves(at);
       continue;
     }
-    if (early && (offer != peers_.end() || waits_for_handshake(it->second.first))) {
+    const bool waits = offer == peers_.end() && it->second.kind == request_kind::publish_namespace && !knows_peer;
+    if (waits || (early && (offer != peers_.end() || waits_for_handshake(it->second.first)))) {
       ++at;
       continue;
     }
@@ -103,6 +104,7 @@ void session::impl::pump_requests() {
     std::visit([&](auto& m) {
       if constexpr (requires { m.params; m.id; }) add_tokens(id, m.params);
     }, first);
+    if (auto* offer = std::get_if<moq::publish_namespace>(&first)) sign_way(offer->params.hops, offer->params.route_cost);
     send(*stream, first);
   }
 }
@@ -172,9 +174,10 @@ request_id session::impl::fetch_track(moq::fetch m, const fetch_options& options
   return new_request(std::move(r), std::move(m));
 }
 
-request_id session::impl::publish_ns(const track_namespace& ns) {
+request_id session::impl::publish_ns(const track_namespace& ns, const hop_path& hops) {
   moq::publish_namespace m;
   m.ns = ns;
+  if (!hops.empty()) m.params.hops = hops;
   own_request r;
   r.kind = request_kind::publish_namespace;
   return new_request(std::move(r), std::move(m));
@@ -365,19 +368,13 @@ void session::impl::answer_namespace(request_id id, own_request& r, const messag
     return upper_.on_publish_blocked(id, blocked->suffix);
   }
   if (r.kind == request_kind::subscribe_namespace && r.answered) {
-    if (const auto* up = std::get_if<namespace_active>(&m)) {
-      if (r.active.size() >= base::limits::moq_namespace_matches_max) {
-        end_own(id, reset_code::excessive_load, true);
-        return upper_.on_request_error(id, failure(request_code::namespace_too_large, "too many namespaces under the prefix"));
-      }
-      const track_namespace suffix = up->suffix;
-      if (r.active.insert(suffix).second) upper_.on_namespace(id, suffix, true);
-      return;
-    }
+    if (const auto* up = std::get_if<namespace_active>(&m)) return take_namespace(id, r, *up);
     if (const auto* down = std::get_if<namespace_done>(&m)) {
       const track_namespace suffix = down->suffix;
       if (r.active.erase(suffix) == 0) return fail(session_code::protocol_violation, "NAMESPACE_DONE before NAMESPACE");
-      return upper_.on_namespace(id, suffix, false);
+      const bool told = is_heard(r, suffix);
+      r.ways.erase(suffix);
+      return told ? upper_.on_namespace(id, suffix, false) : void();
     }
   }
   fail(session_code::protocol_violation, "this message does not answer a namespace request");
@@ -391,6 +388,7 @@ void session::impl::own_stream_ended(request_id id, std::optional<uint64_t> rese
   if (r.kind == request_kind::fetch && r.answered && !reset) return; // its objects may still come
   const bool answered = r.answered;
   const auto kind = r.kind;
+  std::erase_if(r.active, [&](const auto& suffix) { return !is_heard(r, suffix); });
   const auto active = std::move(r.active);
   end_own(id, reset_code::cancelled, true);
   if (!answered) return upper_.on_request_error(id, failure(request_code::internal_error, reset ? "the peer reset the request" : "the peer closed the request without an answer"));

@@ -100,22 +100,7 @@ void session::impl::new_peer_request(uint64_t stream, const message& m) {
   case request_kind::subscribe: return serve_subscribe(stream, std::get<moq::subscribe>(m));
   case request_kind::fetch: return serve_fetch(stream, std::get<moq::fetch>(m));
   case request_kind::subscribe_namespace: return serve_subscribe_namespace(stream, std::get<moq::subscribe_namespace>(m));
-  case request_kind::publish_namespace: {
-    const auto& offer = std::get<moq::publish_namespace>(m);
-    if (is_reserved(offer.ns)) return refuse(stream, request_code::does_not_exist, "the namespace is reserved");
-    // The request exists before the application hears of it, which may revoke it from there.
-    bidis_[stream].request = h->id;
-    auto& r = peers_[h->id];
-    r.kind = h->kind;
-    r.stream = stream;
-    r.ns = offer.ns;
-    const auto no = upper_.on_publish_namespace(h->id, offer.ns);
-    if (closed_ || !peers_.contains(h->id)) return;
-    if (!no) return send(stream, request_ok{});
-    ++counters_.request_errors_out;
-    send(stream, *no, true);
-    return end_peer(h->id);
-  }
+  case request_kind::publish_namespace: return serve_publish_namespace(stream, std::get<moq::publish_namespace>(m));
   case request_kind::publish: return take_publish(stream, std::get<moq::publish>(m));
   case request_kind::track_status: return serve_track_status(stream, std::get<moq::track_status>(m));
   case request_kind::subscribe_tracks: return serve_subscribe_tracks(stream, std::get<moq::subscribe_tracks>(m));
@@ -151,7 +136,7 @@ void session::impl::peer_stream_ended(request_id id, std::optional<uint64_t> res
     return publish_refused(id, {.code = request_code::internal_error, .retry_after_ms = {}, .reason = "the peer ended the request without an answer", .to = {}});
   }
   const uint64_t stream = r.stream;
-  const bool offered = r.kind == request_kind::publish_namespace;
+  const bool offered = r.kind == request_kind::publish_namespace && !r.looped;
   const bool offering = r.offer != nullptr, asked_for = offering && r.offer->asked_for;
   const auto ns = r.ns;
   if (r.sub) { // what is on its way is not wanted any more either
@@ -349,10 +334,7 @@ void session::impl::serve_subscribe_namespace(uint64_t stream, const moq::subscr
   r.stream = stream;
   r.ns = m.prefix;
   send(stream, request_ok{});
-  for (const auto& ns : matches) {
-    send(stream, namespace_active{ns.suffix_after(m.prefix)});
-    r.told.insert(ns);
-  }
+  for (const auto& ns : matches) tell_namespace(r, ns);
 }
 
 void session::impl::serve_update(request_id id, peer_request& r, const request_update& m) {
@@ -377,13 +359,11 @@ void session::impl::serve_update(request_id id, peer_request& r, const request_u
     r.ns = prefix;
     r.told.clear();
     if (!store_) return;
-    for (const auto& [ns, count] : store_->namespaces()) {
-      if (!prefix.is_prefix_of(ns) || !may_tell(r, ns)) continue;
-      send(r.stream, namespace_active{ns.suffix_after(prefix)});
-      r.told.insert(ns);
-    }
+    for (const auto& [ns, ways] : store_->namespaces())
+      if (prefix.is_prefix_of(ns)) tell_namespace(r, ns);
     return;
   }
+  case request_kind::publish_namespace: return update_namespace(id, r, m);
   default: return send(r.stream, request_ok{});
   }
 }
@@ -399,7 +379,7 @@ void session::impl::update_refused(request_id id, peer_request& r, const request
     send(r.stream, why);
     return finish_fetch(id, why.code == request_code::expired_auth_token ? reset_code::expired_auth_token : reset_code::cancelled);
   }
-  const bool offered = r.kind == request_kind::publish_namespace;
+  const bool offered = r.kind == request_kind::publish_namespace && !r.looped;
   const auto ns = r.ns;
   send(r.stream, why, true);
   end_peer(id);

@@ -167,12 +167,21 @@ void session::impl::move_prefix(request_id id, const request_ok& ok) {
   r.prefix = std::move(r.new_prefixes.front());
   r.new_prefixes.pop_front();
   const auto after = r.prefix;
-  const auto were = std::exchange(r.active, {});
+  auto were = std::exchange(r.active, {});
+  const auto ways = std::exchange(r.ways, {});
   for (const auto& suffix : were) {
     const auto ns = before.joined(suffix);
-    if (after.is_prefix_of(ns)) r.active.insert(ns.suffix_after(after));
+    if (!after.is_prefix_of(ns)) continue;
+    const auto now = ns.suffix_after(after);
+    r.active.insert(now);
+    if (const auto way = ways.find(suffix); way != ways.end()) r.ways[now] = way->second;
   }
-  const auto are = r.active;
+  std::erase_if(were, [&](const auto& suffix) {
+    const auto way = ways.find(suffix);
+    return way != ways.end() && loops(way->second);
+  });
+  auto are = r.active;
+  std::erase_if(are, [&](const auto& suffix) { return !is_heard(r, suffix); });
   const auto open = [&] { return !closed_ && own_.contains(id); };
   for (const auto& suffix : were) {
     if (open()) upper_.on_namespace(id, suffix, false);

@@ -368,9 +368,7 @@ void track_store::restore_group(track& t, uint64_t group) {
 }
 
 void track_store::announce(const track_namespace& ns, base::mono_time now, const hop_path& hops) {
-  auto& ways = namespaces_[ns];
-  ways.push_back(hops);
-  if (ways.size() > 1) return;
+  namespaces_[ns].push_back(hops);
   for (auto* who : std::vector(observers_)) who->on_namespace(ns, true, now);
 }
 
@@ -380,10 +378,10 @@ void track_store::withdraw(const track_namespace& ns, base::mono_time now, const
   auto& ways = it->second;
   const auto way = std::ranges::find(ways, hops);
   ways.erase(way == ways.end() ? ways.begin() : way);
-  if (!ways.empty()) return;
-  const track_namespace gone = it->first;
-  namespaces_.erase(it);
-  for (auto* who : std::vector(observers_)) who->on_namespace(gone, false, now);
+  const track_namespace of = it->first;
+  const bool active = !ways.empty();
+  if (!active) namespaces_.erase(it);
+  for (auto* who : std::vector(observers_)) who->on_namespace(of, active, now);
 }
 
 void track_store::observe(store_observer& who) {

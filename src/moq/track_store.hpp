@@ -87,6 +87,7 @@ public:
   virtual void on_track_added(track& t, base::mono_time now) = 0;
   /// The track ended before and is being destroyed: let go of it.
   virtual void on_track_removed(track& t, base::mono_time now) = 0;
+  /// A namespace is offered now, or no longer; or the ways to it changed (track_store::namespaces), while it is `active`.
   virtual void on_namespace(const track_namespace& ns, bool active, base::mono_time now) = 0;
   /// What was asked for by track_finder::wanted is not to be had now.
   virtual void on_track_refused(const full_track_name& /*name*/, const request_error& /*why*/, base::mono_time /*now*/) {}

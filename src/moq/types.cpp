@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.hpp"
+#include "base/limits_lite.hpp"
 
 namespace ec::moq {
 namespace {
@@ -117,6 +118,13 @@ bool is_valid(const track_namespace& ns) {
 
 bool is_valid(const full_track_name& name) {
   return is_valid(name.ns) && name.ns.bytes() + name.name.size() <= base::limits::moq_full_track_name_bytes_max;
+}
+
+const hop_path* better_way(const hop_path* best, const hop_path& way, const hop_path* told, uint64_t exclude) {
+  if (way.size() >= base::limits::moq_hops_max || (exclude != 0 && std::ranges::find(way, exclude) != way.end())) return best;
+  if (best == nullptr) return &way;
+  if (told != nullptr && (*best == *told || way == *told)) return *best == *told ? best : &way;
+  return way.size() < best->size() ? &way : best;
 }
 
 } // namespace ec::moq

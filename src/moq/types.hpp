@@ -87,6 +87,10 @@ struct object_part {
 /// Origin ids of the nodes that an announcement went through, its first publisher's first; 0: one that does not tell [lite ANNOUNCE_BROADCAST].
 using hop_path = std::vector<uint64_t>;
 
+/// Of `best` (null: none yet) and `way` the one to tell who has the origin id `exclude` (0: nobody knows): not through him, and not too long; `told`
+/// (null: none) if it is one of them, else the shorter.
+const hop_path* better_way(const hop_path* best, const hop_path& way, const hop_path* told, uint64_t exclude);
+
 using request_id = uint64_t;
 /// Never a real request id.
 inline constexpr request_id no_request = ~uint64_t{0};

@@ -59,7 +59,7 @@ struct lite_question {
 struct lite_listener {
   track_namespace prefix;
   uint64_t exclude = 0;
-  std::set<track_namespace> told; ///< whole names
+  std::map<track_namespace, hop_path> told; ///< whole names, and by which way
 };
 
 /// An ANNOUNCE_REQUEST of ours.
@@ -155,7 +155,7 @@ public:
   request_id track_status(const full_track_name& track) override;
 
   // lite_announce.cpp
-  request_id publish_ns(const track_namespace& ns) override;
+  request_id publish_ns(const track_namespace& ns, const hop_path& hops) override;
   request_id subscribe_ns(const track_namespace& prefix) override;
   void revoke_namespace(request_id peer_request) override;
   hop_path hops(request_id id, const track_namespace& ns) const override;
@@ -216,7 +216,7 @@ private:
   // lite_announce.cpp
   void serve_announce(uint64_t stream, const lite::announce_request& m);
   void tell(uint64_t stream, lite_listener& l, const track_namespace& ns, bool active);
-  const hop_path* offered(const lite_listener& l, const track_namespace& ns) const;
+  const hop_path* offered(const lite_listener& l, const track_namespace& ns, const hop_path* told = nullptr) const;
   void retell(const track_namespace& ns);
   void inquire(lite_inquiry& q);
   void read_inquiry(uint64_t stream);
@@ -308,7 +308,11 @@ private:
   std::map<uint64_t, lite_question> questions_; ///< by stream
   std::map<uint64_t, lite_listener> listeners_; ///< by stream
   std::map<const track*, size_t> watched_;      ///< how many of served_ are of a track
-  std::map<request_id, track_namespace> offers_; ///< ours, by publish_ns
+  struct offer {
+    track_namespace ns;
+    hop_path hops; ///< that it came through
+  };
+  std::map<request_id, offer> offers_; ///< ours, by publish_ns
   std::unordered_map<uint64_t, uint64_t> group_streams_; ///< our group streams, to the request's stream
 
   // Subscribing.

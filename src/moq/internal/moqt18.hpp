@@ -28,6 +28,8 @@ enum param_bit : uint32_t {
   p_order = 1u << 10,
   p_new_group = 1u << 11,
   p_prefix = 1u << 12,
+  p_hops = 1u << 13,       ///< [MoQ Cluster], with the next
+  p_route_cost = 1u << 14,
 };
 
 /// A count and that many parameters; one outside `allowed` is a violation.

@@ -41,6 +41,7 @@ struct relay::taken {
   bool pushed = false; ///< the peer began it, by PUBLISH
   std::optional<location> start; ///< the largest there when it began
   std::optional<uint64_t> newest; ///< group
+  std::optional<base::mono_time> unoffered_since; ///< no longer offered by that peer, and nothing came since
   struct progress {
     stream_facts facts{.from_start = false, .ends_group = false};
     std::optional<uint64_t> last;

@@ -49,7 +49,7 @@ public:
   virtual request_id fetch_track(moq::fetch m, const fetch_options& options, request_id joined) = 0;
   virtual request_id publish(const full_track_name& track, const publish_options& options) = 0;
   virtual void end_subscription(request_id id, uint64_t status, std::string_view reason) = 0;
-  virtual request_id publish_ns(const track_namespace& ns) = 0;
+  virtual request_id publish_ns(const track_namespace& ns, const hop_path& hops) = 0;
   virtual request_id subscribe_ns(const track_namespace& prefix) = 0;
   virtual void revoke_namespace(request_id peer_request) = 0;
   virtual request_id subscribe_tracks(const track_namespace& prefix, bool forward) = 0;

@@ -123,7 +123,9 @@ struct peer_request {
   std::optional<mono_time> fill_until;               ///< fetch: what is not here by then is unknown [MOQT 10.2.3]
   track_namespace ns;              ///< publish_namespace: offered; subscribe_namespace, subscribe_tracks: the prefix
   bool forward = true;             ///< subscribe_tracks: of what is published for it
-  std::set<track_namespace> told;  ///< subscribe_namespace: whole names
+  std::map<track_namespace, hop_path> told; ///< subscribe_namespace: whole names, and by which way
+  hop_path hops;                   ///< publish_namespace: that it came through
+  bool looped = false;             ///< ... this node among them: nobody is told of it
 };
 
 /// A request that is served to us: ours, or the peer's PUBLISH, which makes us the subscriber.
@@ -154,6 +156,7 @@ struct own_request {
   std::optional<uint64_t> data_reset;
   // subscribe_namespace
   std::set<track_namespace> active;
+  std::map<track_namespace, hop_path> ways; ///< of those, where the peer tells them
   track_namespace prefix;                   ///< also subscribe_tracks
   std::deque<track_namespace> new_prefixes; ///< of updates that are not answered yet
 };
@@ -232,7 +235,7 @@ public:
   void update(request_id id, const update_options& options) override;
   void cancel(request_id id, request_kind kind) override;
   request_id fetch_track(moq::fetch m, const fetch_options& options, request_id joined) override;
-  request_id publish_ns(const track_namespace& ns) override;
+  request_id publish_ns(const track_namespace& ns, const hop_path& hops) override;
   request_id subscribe_ns(const track_namespace& prefix) override;
   void revoke_namespace(request_id peer_request) override;
 
@@ -321,6 +324,16 @@ private:
   bool overlaps(request_kind kind, const track_namespace& prefix, request_id but = no_request) const;
   void serve_subscribe_tracks(uint64_t stream, const moq::subscribe_tracks& m);
   void update_tracks(request_id id, peer_request& r, const request_update& m);
+  // session_ways.cpp: the ways of announcements
+  bool tells_ways() const { return peer_hop_.has_value() && config_.origin_id != 0; }
+  bool loops(const hop_path& way) const;
+  bool is_heard(const own_request& r, const track_namespace& suffix) const;
+  void sign_way(std::optional<hop_path>& hops, std::optional<uint64_t>& cost) const;
+  void serve_publish_namespace(uint64_t stream, const moq::publish_namespace& m);
+  void update_namespace(request_id id, peer_request& r, const request_update& m);
+  void tell_namespace(peer_request& r, const track_namespace& ns);
+  void take_namespace(request_id id, own_request& r, const namespace_active& m);
+  hop_path hops(request_id id, const track_namespace& ns) const override;
   void serve_track_status(uint64_t stream, const moq::track_status& m);
   void tell_status(uint64_t stream, const moq::track_status& m, track& t);
   void offer_track(track& t);
@@ -432,6 +445,7 @@ private:
   bool goaway_sent_ = false;
   std::optional<mono_time> goaway_until_;
   std::optional<mono_time> fetch_again_;
+  std::optional<uint64_t> peer_hop_; ///< it tells the ways of announcements; 0: but not who it is
   token_cache tokens_; ///< the peer's
   std::vector<own_token> own_tokens_;
   uint64_t next_token_alias_ = 0;

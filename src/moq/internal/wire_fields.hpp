@@ -371,6 +371,8 @@ private:
 
 // Options of SETUP that both drafts know [MOQT 18 10.3.1, 16 9.3.1].
 inline constexpr uint64_t option_path = 0x01, option_token = 0x03, option_token_cache = 0x04, option_authority = 0x05, option_implementation = 0x07;
+// Of the extension MoQ Cluster, in draft 18 only [draft-lcurley-moq-cluster-01].
+inline constexpr uint64_t option_hop_id = 0x40b54;
 
 /// Reads options into a setup, each but tokens once. `noun`: what the draft calls one.
 template <class F>
@@ -395,6 +397,10 @@ public:
     case option_token_cache:
       if (std::exchange(cache_seen_, true)) return twice();
       into_.max_auth_token_cache_size = number;
+      break;
+    case option_hop_id:
+      if (into_.hop_id) return twice();
+      into_.hop_id = number;
       break;
     default: break;
     }

@@ -130,6 +130,30 @@ TEST_CASE("a publisher of moq-lite and of draft 16 leaves as one of draft 18 doe
   }
 }
 
+TEST_CASE("a publisher that offers its track no more is heard as long as something comes, and then for ten seconds") {
+  relay_net net;
+  auto& relay = net.add_relay();
+  auto& p = net.join(relay, "p");
+  auto& t = p.publish("t", net.now);
+  const auto offer = p.near->publish_namespace(track_name("").ns);
+  net.pump();
+  auto& s = net.join(relay, "s");
+  s.near->subscribe(track_name("t"), {});
+  net.pump();
+  p.near->withdraw_namespace(offer);
+  for (uint64_t g = 1; g <= 4; ++g) {
+    net.put(p, t, g, 0);
+    net.end(p, t, g);
+    net.wait(9s);
+  }
+  CHECK(s.says.take() == "subscribed 0; object 0 1/0; end 0 1 whole; object 0 2/0; end 0 2 whole; object 0 3/0; end 0 3 whole; object 0 4/0; end 0 4 whole");
+  CHECK(p.near->serving() == 1);
+  net.wait(3s);
+  CHECK(p.near->serving() == 0);
+  net.wait(8s);
+  CHECK(s.says.take() == "done 0 0 streams=4");
+}
+
 TEST_CASE("a relay goes over from one upstream relay to another without a seam downstream") {
   relay_net net;
   auto& a = net.add_relay();
