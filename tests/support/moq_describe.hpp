@@ -68,7 +68,14 @@ struct describer {
     if (p.order) d.put("order", json::value(int(*p.order)));
     d.put("new_group", p.new_group_request);
     if (p.prefix) d.put("prefix", fields(*p.prefix));
+    d.way(p.hops, p.route_cost);
     if (!d.out.empty()) put("params", json::value(d.out));
+  }
+  void way(const std::optional<moq::hop_path>& hops, std::optional<uint64_t> cost) {
+    json::array ids;
+    for (const auto hop : hops.value_or(moq::hop_path{})) ids.push_back(number(hop));
+    if (hops) put("hops", json::value(ids));
+    put("route_cost", cost);
   }
   void properties(const moq::track_properties& p) {
     describer d;
@@ -93,6 +100,7 @@ struct describer {
     put("path", m.path);
     put("authority", m.authority);
     put("implementation", m.implementation);
+    put("hop_id", m.hop_id);
     if (m.max_auth_token_cache_size) put("token_cache", number(m.max_auth_token_cache_size));
     tokens(m.tokens);
   }
@@ -182,6 +190,7 @@ struct describer {
   void operator()(const moq::namespace_active& m) {
     put("type", json::value("namespace"));
     put("suffix", fields(m.suffix));
+    way(m.hops, m.route_cost);
   }
   void operator()(const moq::namespace_done& m) {
     put("type", json::value("namespace_done"));

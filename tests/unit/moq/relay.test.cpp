@@ -139,47 +139,6 @@ TEST_CASE("an unknown track is refused, with the publisher's reason if there is 
   CHECK(s.relay.relay.tracks() == 0);
 }
 
-TEST_CASE("the status of a track that nobody takes is asked of its publisher") {
-  scene s({}, [] { moq::track_config c; c.priority = 9; return c; }());
-  auto o = test_object(7, 3);
-  o.priority = 9;
-  s.net.put(s.publisher, s.track, o);
-  auto& j = s.net.join(s.relay, "s");
-  const auto id = j.near->track_status(track_name("t"));
-  s.net.pump();
-  CHECK(j.says.take() == "ok 0");
-  CHECK(j.says.oks[id].params.largest == moq::location{7, 3});
-  CHECK(j.says.oks[id].properties.priority == 9);
-  j.near->track_status(track_name("missing"));
-  j.near->track_status(track_name("t", {"elsewhere"}));
-  s.net.pump();
-  CHECK(j.says.take() == "error 4 16; error 2 16"); // one of them its publisher had to be asked
-  CHECK(j.near->open_requests() == 0);
-  CHECK(j.far->open_requests() == 0);
-  // Nobody wants the track for that.
-  s.net.wait(4s);
-  CHECK(s.relay.relay.tracks() == 0);
-  CHECK(s.publisher.near->open_requests() == 1); // its namespace
-}
-
-TEST_CASE("who asks for a status and leaves before the answer leaves nothing behind") {
-  scene s;
-  auto& j = s.net.join(s.relay, "s");
-  j.near->track_status(track_name("t"));
-  carry(j.near_end, *j.far, s.net.now); // the publisher has not heard of it yet
-  CHECK(s.relay.relay.subscribers() == 1);
-  CHECK(j.far->open_requests() == 1);
-  SUBCASE("by a reset of its request") {
-    j.far->on_stream_reset(0, moq::reset_code::cancelled, s.net.now);
-    CHECK(j.far->open_requests() == 0);
-  }
-  SUBCASE("with its session") { j.far->on_transport_closed(0, "timed out", s.net.now); }
-  CHECK(s.relay.relay.subscribers() == 0);
-  s.net.pump();
-  s.net.wait(4s);
-  CHECK(s.relay.relay.tracks() == 0);
-}
-
 TEST_CASE("a subscriber may wait for a publisher to come") {
   relay_net net;
   auto& relay = net.add_relay();
@@ -475,61 +434,6 @@ TEST_CASE("a fetch is finished by another publisher when the first one dies, and
   s.net.cut(second);
   fetch(s, j, {2, 0}, {3, 2});
   CHECK(j.says.take() == "fetch-ok 4 3/2; gap 4 2/18446744073709551615 unknown; object 4 3/0; object 4 3/1; fetch-end 4");
-}
-
-TEST_CASE("who fetches says how long what is not held may be looked for") {
-  scene s;
-  for (uint64_t g = 1; g <= 3; ++g) {
-    s.put(g, 0);
-    s.end(s.publisher, s.track, g);
-  }
-  auto a = s.subscribe();
-  s.put(4, 0);
-  a.take();
-  auto& j = s.net.join(s.relay, "f");
-  moq::fetch_options o;
-  SUBCASE("not at all") {
-    o.fill_timeout_ms = 0;
-    j.near->fetch(track_name("t"), {1, 0}, {5, 0}, o);
-    carry(j.near_end, *j.far, s.net.now);
-    carry(j.far_end, *j.near, s.net.now); // before its publisher has heard of it
-    CHECK(j.says.take() == "fetch-ok 0 4/1; gap 0 3/18446744073709551615 unknown; object 0 4/0; fetch-end 0");
-  }
-  SUBCASE("until somebody gave it") {
-    o.fill_timeout_ms = 500;
-    j.near->fetch(track_name("t"), {1, 0}, {5, 0}, o);
-    s.net.pump();
-    CHECK(j.says.take() == "fetch-ok 0 4/1; object 0 1/0; object 0 2/0; object 0 3/0; object 0 4/0; fetch-end 0");
-  }
-  SUBCASE("but not longer, if nobody does") {
-    s.publisher.cut = true; // its answers do not come
-    o.fill_timeout_ms = 500;
-    j.near->fetch(track_name("t"), {1, 0}, {5, 0}, o);
-    s.net.wait(400ms);
-    CHECK(j.says.take() == "");
-    s.net.wait(200ms);
-    CHECK(j.says.take() == "fetch-ok 0 4/1; gap 0 3/18446744073709551615 unknown; object 0 4/0; fetch-end 0");
-  }
-  CHECK(j.far->open_requests() == 0);
-}
-
-TEST_CASE("who fetches of a track that nobody takes waits for its publisher as long as he said") {
-  scene s;
-  s.put(1, 0);
-  s.publisher.cut = true;
-  auto& j = s.net.join(s.relay, "f");
-  moq::fetch_options o;
-  o.fill_timeout_ms = 0;
-  j.near->fetch(track_name("t"), {1, 0}, {2, 0}, o);
-  s.net.pump();
-  CHECK(j.says.take() == "error 0 2");
-  o.fill_timeout_ms = 500;
-  j.near->fetch(track_name("t"), {1, 0}, {2, 0}, o);
-  s.net.wait(400ms);
-  CHECK(j.says.take() == "");
-  s.net.wait(200ms);
-  CHECK(j.says.take() == "error 2 2");
-  CHECK(s.relay.relay.subscribers() == 0);
 }
 
 TEST_CASE("a fetch that stalls upstream is answered with what is held") {

@@ -149,6 +149,37 @@ TEST_CASE("what a client must not do to a server") {
   for (const auto& b : all) check(b, {.role = moq::session_role::server});
 }
 
+TEST_CASE("the ways of announcements: told where both agreed on it, and nowhere else") {
+  // Request 0 offers the namespace "n"; its way is 7, or what is wrong with it.
+  const moq::session_config plain{.role = moq::session_role::server};
+  auto cluster = plain;
+  cluster.origin_id = 99;
+  const std::string hop_setup = "af00 0004 c40b54 07";
+  check({"a hop id twice", {{2, "af00 0006 c40b54 07 00 07"}}, code::protocol_violation}, plain);
+  check({"a way that nobody agreed on", {{2, setup}, {0, "06 000a 00 01 01 6e 01 c40b57 01 07"}}, code::protocol_violation}, cluster);
+  check({"a way that we did not agree on", {{2, hop_setup}, {0, "06 000a 00 01 01 6e 01 c40b57 01 07"}}, code::protocol_violation}, plain);
+  check({"no way where one was agreed on", {{2, hop_setup}, {0, "06 0005 00 01 01 6e 00"}}, code::protocol_violation}, cluster);
+  check({"an empty way", {{2, hop_setup}, {0, "06 0009 00 01 01 6e 01 c40b57 00"}}, code::protocol_violation}, cluster);
+  check({"a way with a node twice", {{2, hop_setup}, {0, "06 000c 00 01 01 6e 01 c40b57 03 07 08 07"}}, code::protocol_violation}, cluster);
+  check({"a way that is cut off", {{2, hop_setup}, {0, "06 000a 00 01 01 6e 01 c40b57 01 80"}}, code::protocol_violation}, cluster);
+  check({"a way in another message", {{2, hop_setup}, {0, "50 0008 00 00 01 c40b57 01 07"}}, code::protocol_violation}, cluster);
+  std::string long_way = "06 002a 00 01 01 6e 01 c40b57 21";
+  for (uint8_t i = 1; i <= 33; ++i) long_way += " " + base::to_hex(std::vector<uint8_t>{i});
+  check({"a way of 33 nodes", {{2, hop_setup}, {0, long_way}}, code::protocol_violation}, cluster);
+  check({"an update of a way that nobody agreed on", {{2, setup}, {0, "06 0005 00 01 01 6e 00 02 0007 02 01 c40b57 01 08"}}, code::protocol_violation}, plain);
+}
+
+TEST_CASE("the way of a namespace: told where both agreed on it, and nowhere else") {
+  const moq::session_config plain{.role = moq::session_role::client};
+  auto cluster = plain;
+  cluster.origin_id = 99;
+  const auto ask = [](moq::session& s) { s.subscribe_namespace({}); };
+  const std::string hop_setup = "af00 0004 c40b54 07";
+  check({"a way that nobody agreed on", {{3, setup}, {0, "07 0001 00 08 0009 01 01 6e 01 c40b57 01 07"}}, code::protocol_violation}, cluster, ask);
+  check({"no way where one was agreed on", {{3, hop_setup}, {0, "07 0001 00 08 0003 01 01 6e"}}, code::protocol_violation}, cluster, ask);
+  check({"a cost alone", {{3, hop_setup}, {0, "07 0001 00 08 0008 01 01 6e 01 c40b58 01"}}, code::protocol_violation}, cluster, ask);
+}
+
 TEST_CASE("what a server must not say in SETUP, and nobody over WebTransport") {
   const bad path{"PATH", {{3, "af00 0003 01 01 2f"}}, code::invalid_path};
   const bad authority{"AUTHORITY", {{3, "af00 0003 05 01 61"}}, code::invalid_authority};
