@@ -334,7 +334,7 @@ void session::impl::serve_subscribe_namespace(uint64_t stream, const moq::subscr
   r.stream = stream;
   r.ns = m.prefix;
   send(stream, request_ok{});
-  for (const auto& ns : matches) tell_namespace(r, ns);
+  for (const auto& ns : matches) tell_namespace(r, ns, true);
 }
 
 void session::impl::serve_update(request_id id, peer_request& r, const request_update& m) {

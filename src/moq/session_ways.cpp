@@ -70,8 +70,8 @@ void session::impl::update_namespace(request_id id, peer_request& r, const reque
   end_peer(id);
 }
 
-/// What a SUBSCRIBE_NAMESPACE is told of `ns`, after it changed or because it is asked for the first time.
-void session::impl::tell_namespace(peer_request& r, const track_namespace& ns) {
+/// What a SUBSCRIBE_NAMESPACE is told of `ns`, after it changed or because it is asked for the first time. `fits`: it is known that it may be.
+void session::impl::tell_namespace(peer_request& r, const track_namespace& ns, bool fits) {
   const hop_path* best = nullptr;
   auto told = r.told.find(ns);
   const hop_path* before = told == r.told.end() ? nullptr : &told->second;
@@ -84,7 +84,7 @@ void session::impl::tell_namespace(peer_request& r, const track_namespace& ns) {
     r.told.erase(told);
     send(r.stream, namespace_done{ns.suffix_after(r.ns)});
   }
-  if (best == nullptr || !may_tell(r, ns)) return;
+  if (best == nullptr || (!fits && !may_tell(r, ns))) return;
   namespace_active m{ns.suffix_after(r.ns), *best, {}};
   r.told[ns] = *best;
   sign_way(m.hops, m.route_cost);

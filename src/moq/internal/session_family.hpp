@@ -14,7 +14,7 @@ namespace ec::moq {
 using base::mono_time;
 
 /// What an open request of the peer is charged with, bytes: its names stand here and in the tables of the relay.
-constexpr size_t charge_of(size_t message_bytes) { return 768 + 6 * message_bytes; }
+constexpr size_t charge_of(size_t message_bytes) { return 832 + 6 * message_bytes; }
 /// And a namespace that the peer was told of, or that it announces, beside its bytes.
 inline constexpr size_t name_charge = 96;
 

@@ -331,7 +331,7 @@ private:
   void sign_way(std::optional<hop_path>& hops, std::optional<uint64_t>& cost) const;
   void serve_publish_namespace(uint64_t stream, const moq::publish_namespace& m);
   void update_namespace(request_id id, peer_request& r, const request_update& m);
-  void tell_namespace(peer_request& r, const track_namespace& ns);
+  void tell_namespace(peer_request& r, const track_namespace& ns, bool fits = false);
   void take_namespace(request_id id, own_request& r, const namespace_active& m);
   hop_path hops(request_id id, const track_namespace& ns) const override;
   void serve_track_status(uint64_t stream, const moq::track_status& m);

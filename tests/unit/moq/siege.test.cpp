@@ -139,6 +139,7 @@ struct siege {
     m.id = std::exchange(requests, requests + 2);
     m.ns = ns;
     if (is_16()) return feed(0, moq::moqt16_wire::encode_control({.is = moq::moqt16_wire::type::publish_namespace, .id = m.id, .body = m, .number = 0}));
+    m.params.hops = moq::hop_path{77};
     feed(next_bidi(), moq::moqt18().encode_control(m));
   }
   const moq::object_codec& objects() const { return is_16() ? moq::moqt16_objects() : static_cast<const moq::object_codec&>(moq::moqt18()); }
