@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every client against every relay, in each version and over each transport that both have: how many cases of the interop runner pass, and
-whether a broadcast comes through, published and taken by our own commands.
+whether a broadcast comes through, published and taken by our own commands, and media by the tools of other projects.
 
-    matrix.py EC_NODE BIN_DIR [--only cases|streams]
+    matrix.py EC_NODE BIN_DIR [--only cases|streams|media]
 
 A client prints TAP; a relay is a process on a free port of loopback. Exits with 1 if something fails that is not explained in
 docs/interop.md."""
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import media
 from relays import Relay, certificate
 
 TRANSPORTS = (("moqt", "raw QUIC"), ("https", "WebTransport"))
@@ -23,6 +24,8 @@ VERSIONS = ("moqt-18", "moqt-16", "moq-lite-05", "moq-lite-04", "moq-lite-03")
 SPOKEN = {"ec-node": VERSIONS, "moq-relay-ietf": ("moqt-18",), "moq-relay": VERSIONS}
 # Client, relay, case: explained in docs/interop.md.
 EXPLAINED = {("ec-node", "moq-relay-ietf", "publish-namespace-done"),
+             # It gives nothing that was published before it subscribed.
+             ("moq-pub, moq-sub", "moq-relay", "media"),
              # It takes no PUBLISH, waits for no publisher, and gives each object a time.
              *(("ec-node", "moq-relay", name) for name in ("publish-track-only", "publish-track-subscribe", "rendezvous-timeout")),
              *(("moq-test-client", "moq-relay", name) for name in (
@@ -136,18 +139,31 @@ class Matrix:
             simulator.terminate()
             simulator.wait(30)
 
+    def media(self):
+        if absent := media.missing():
+            return print(f"\nmedia: skipped: {', '.join(absent)} is not installed")
+        clip = media.source(self.dir)
+        print(f"\n{'publisher, taker':18}{'relay':18}{'version':13}{'transport':14}frames in {media.TAKEN:.0f} s")
+        for relay in self.relays:
+            for tool in media.tools(self.peers):
+                for version in (v for v in tool.versions if v in SPOKEN[relay.name]):
+                    for scheme, transport in TRANSPORTS:
+                        with relay:
+                            count, why = media.through(tool, version, f"{scheme}://127.0.0.1:{relay.port}", clip, self.dir)
+                        print(f"{tool.name:18}{relay.name:18}{version:13}{transport:14}{count}{'   not: ' + why if why else ''}", flush=True)
+                        self.note(tool.name, relay.name, ["media"] if why else [])
+
 
 def main():
-    parser = argparse.ArgumentParser(usage="matrix.py EC_NODE BIN_DIR [--only cases|streams]")
+    parser = argparse.ArgumentParser(usage="matrix.py EC_NODE BIN_DIR [--only cases|streams|media]")
     parser.add_argument("ec_node")
     parser.add_argument("peers")
-    parser.add_argument("--only", choices=("cases", "streams"))
+    parser.add_argument("--only", choices=("cases", "streams", "media"))
     options = parser.parse_args()
     matrix = Matrix(options.ec_node, options.peers)
-    if options.only != "streams":
-        matrix.cases()
-    if options.only != "cases":
-        matrix.streams()
+    for part in (matrix.cases, matrix.streams, matrix.media):
+        if options.only in (None, part.__name__):
+            part()
     print("all that fails is explained in docs/interop.md" if matrix.unexplained == 0
           else f"{matrix.unexplained} failures are not explained; logs are in {matrix.dir}")
     if matrix.unexplained == 0:

@@ -16,15 +16,17 @@ if ! command -v cargo >/dev/null; then
   exit 0
 fi
 
-# crate, version, and whether its own lock file builds
-peers=("moq-test-client 0.2.0 --locked" "moq-relay-ietf 0.8.0 --locked" "moq-relay 0.17.10")
+# crate, version, and options: --locked where its own lock file builds
+peers=("moq-test-client 0.2.0 --locked" "moq-relay-ietf 0.8.0 --locked" "moq-relay 0.17.10" "moq-pub 0.10.0 --locked" "moq-sub 0.5.0 --locked"
+       "moq-cli 0.14.10 --no-default-features --features noq")
 for peer in "${peers[@]}"; do
-  read -r crate version locked <<<"$peer"
+  read -r crate version options <<<"$peer"
   mark="$cache/$crate-$version"
-  [ -e "$mark" ] && [ -x "$cache/bin/$crate" ] && continue
+  [ -e "$mark" ] && continue
   echo "interop: compiling $crate $version into $cache"
   mkdir -p "$cache"
-  cargo install --quiet ${locked:+"$locked"} --root "$cache" "$crate@$version"
+  # shellcheck disable=SC2086 # options are words
+  cargo install --quiet $options --root "$cache" "$crate@$version"
   touch "$mark"
 done
 
