@@ -12,14 +12,12 @@
 namespace ec::actors {
 namespace {
 
-/// 1 to 2^53 - 1: what every peer of moq-lite can read.
+/// 2^52 to 2^53 - 1: what every peer of moq-lite can read, and all of them of one length, so that chance does not decide how long messages are.
 uint64_t new_origin_id() {
+  constexpr uint64_t first = uint64_t{1} << 52;
   uint64_t id = 0;
-  while (id == 0) {
-    for (const uint8_t byte : crypto::random_bytes(7)) id = id << 8 | byte;
-    id &= (uint64_t{1} << 53) - 1;
-  }
-  return id;
+  for (const uint8_t byte : crypto::random_bytes(7)) id = id << 8 | byte;
+  return first | (id & (first - 1));
 }
 
 std::optional<base::mono_time> session_deadline(moq_link& link) {

@@ -16,6 +16,7 @@ void relay::part_came(relay_peer& peer, request_id id, const object_part& p) {
   const auto& o = p.begun;
   const bool ahead = !u.newest || o.group > *u.newest;
   if (ahead) u.newest = o.group;
+  u.unoffered_since.reset();
   auto& from = u.of(o.group, o.subgroup);
   const auto* known = known_subgroup(*w.t, o.group, o.subgroup);
   // Of what cannot go on from here, or was seen to be another, its end decides.

@@ -340,7 +340,7 @@ def relay(t):
     bad(["--upstream", "a.example:1", "--tls-ca", "/nowhere.pem"], USAGE, "--tls-ca", "/nowhere.pem")
     bad(["--upstream", "a.example:1", "--connect-to", "b.example:1=192.0.2.7:1"], USAGE, "--connect-to", "b.example:1")
     bad(["--upstream-cost", "1"], USAGE, "--upstream-cost", "--upstream")
-    for cost in ("", "x", "-1", "1001", "1 ", "4294967296", "a.example:1="):
+    for cost in ("x", "-1", "1001", "1 ", "4294967296", "a.example:1="):
         bad(["--upstream", "a.example:1", "--upstream-cost", cost], USAGE, "--upstream-cost", "0 to 1000")
     bad(["--upstream", "a.example:1", "--upstream-cost", "b.example:1=1"], USAGE, "--upstream-cost", "b.example:1")
     bad(["--upstream", "a.example:1", "--upstream-cost", "1", "--upstream-cost", "a.example:1=2"], USAGE, "--upstream-cost", "two costs")

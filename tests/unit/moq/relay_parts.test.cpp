@@ -346,6 +346,26 @@ TEST_CASE("a slow subscriber loses old groups within their objects, others nothi
   }
 }
 
+TEST_CASE("a publisher that offers its track no more is heard while an object of it still comes") {
+  scene s;
+  auto& p = s.net.join(s.relay, "p2");
+  auto& t = *p.tracks.add(track_name("t", {"slow"}), {}, s.net.now).value();
+  const auto offer = p.near->publish_namespace({{"slow"}});
+  s.net.pump();
+  auto& j = s.net.join(s.relay, "s");
+  const auto id = j.near->subscribe(track_name("t", {"slow"}), {});
+  s.net.pump();
+  p.near->withdraw_namespace(offer);
+  const auto o = large_object(1, 0);
+  for (size_t came = 20'000; came <= 60'000; came += 20'000) {
+    s.put_part(p, t, o, came);
+    s.net.wait(8s);
+  }
+  s.put(p, t, o);
+  REQUIRE(j.says.objects[id].size() == 1);
+  CHECK(j.says.objects[id][0].payload == o.payload);
+}
+
 TEST_CASE("without stream credit an object waits for it, or for its end") {
   scene s;
   auto a = s.subscribe(), b = s.subscribe();
