@@ -89,3 +89,32 @@ TEST_CASE("what was lost of one stream comes again while another goes on") {
   }
   CHECK(s.p.net.now - begun < 3 * round_trip);
 }
+
+/// It was, with a tenth lost: what it takes to remember its bytes in pieces was more than it might have held for it.
+TEST_CASE("an honest client that sends as fast as it may over a long path with losses is not taken for an attacker") {
+  for (const uint64_t every : {50, 20, 10, 5}) {
+    CAPTURE(every);
+    ec::test::pair p;
+    p.net.delay = 75ms;
+    auto& theirs = p.connect();
+    p.net.lose = [&](uint64_t n, const quic::socket_address&, std::span<const uint8_t>) { return n % every == 0; };
+    const auto object = pattern(100'000);
+    size_t most = 0;
+    const auto until = p.net.now + 30s;
+    REQUIRE(p.net.run([&] {
+      while (!p.mine.closed && p.mine.c->unsent() < 2'000'000) {
+        const auto id = p.mine.c->open_uni();
+        if (!id) break;
+        CHECK(p.mine.c->write(*id, object, true) == quic::write_result::queued);
+      }
+      if (theirs.c) most = std::max(most, theirs.c->stats().held_bytes);
+      return p.mine.closed || theirs.closed || p.net.now >= until;
+    }, 60s));
+    CAPTURE(most);
+    CHECK_FALSE(p.mine.closed);
+    CHECK_FALSE(theirs.closed);
+    size_t came = 0;
+    for (const auto& [id, bytes] : theirs.bytes) came += bytes;
+    CHECK(came > 1'000'000);
+  }
+}
