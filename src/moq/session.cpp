@@ -192,8 +192,7 @@ void session::impl::read_uni(uint64_t stream) {
     } else if (!peer_setup_) {
       // Objects may arrive before SETUP: they wait, undecoded [MOQT 3.2].
       if (!s.parked_until) {
-        ++early_streams_;
-        s.parked_until = now_ + config_.setup_timeout;
+        park(s, config_.setup_timeout);
       }
       early_bytes_ += s.in.size() - s.held;
       s.held = s.in.size();

@@ -31,11 +31,7 @@ void session::impl::on_tick(mono_time now) {
     leave(id);
     if (closed_) return;
   }
-  std::vector<uint64_t> late;
-  for (const auto& [id, s] : unis_) {
-    if (s.parked_until && peer_setup_ && now >= *s.parked_until) late.push_back(id);
-  }
-  for (const uint64_t id : late) drop_uni(id, reset_code::cancelled, true);
+  drop_parked();
   std::vector<request_id> ids;
   for (const auto& [id, r] : own_) {
     if (r.done && now >= r.done_until) ids.push_back(id);
@@ -91,6 +87,25 @@ void session::impl::on_tick(mono_time now) {
   }
 }
 
+void session::impl::park(uni_stream& s, base::mono_duration wait) {
+  ++early_streams_;
+  s.parked_until = now_ + wait;
+  parked_next_ = std::min(parked_next_.value_or(*s.parked_until), *s.parked_until);
+}
+
+/// Streams whose track nobody named in time.
+void session::impl::drop_parked() {
+  if (!peer_setup_ || !parked_next_ || now_ < *parked_next_) return;
+  parked_next_.reset();
+  std::vector<uint64_t> late;
+  for (const auto& [id, s] : unis_) {
+    if (!s.parked_until) continue;
+    if (now_ >= *s.parked_until) late.push_back(id);
+    else parked_next_ = std::min(parked_next_.value_or(*s.parked_until), *s.parked_until);
+  }
+  for (const uint64_t id : late) drop_uni(id, reset_code::cancelled, true);
+}
+
 std::optional<mono_time> session::impl::deadline() const {
   if (closed_) return std::nullopt;
   std::optional<mono_time> next;
@@ -101,11 +116,7 @@ std::optional<mono_time> session::impl::deadline() const {
   for (const auto& [id, when] : leaving_) at(when);
   if (fetch_again_) at(*fetch_again_);
   if (parts_due_) at(*parts_due_);
-  if (peer_setup_ && early_streams_ > 0) {
-    for (const auto& [id, s] : unis_) {
-      if (s.parked_until) at(*s.parked_until);
-    }
-  }
+  if (peer_setup_ && parked_next_) at(*parked_next_);
   for (const auto& [id, r] : own_) {
     if (r.done) at(r.done_until);
     if (r.stream && !r.answered) at(r.sent_at ? *r.sent_at + config_.request_timeout + std::chrono::milliseconds(r.rendezvous_ms.value_or(0)) : now_);

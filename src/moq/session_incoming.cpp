@@ -14,8 +14,7 @@ void session::impl::start_subgroup(uint64_t stream, uni_stream& s) {
     const bool hope = std::ranges::find(retired_aliases_, s.subgroup.alias) == retired_aliases_.end() &&
                       (takes_publish() || std::ranges::any_of(own_, [](const auto& r) { return r.second.kind == request_kind::subscribe && !r.second.answered; }));
     if (!s.parked_until) {
-      ++early_streams_;
-      s.parked_until = now_ + config_.unknown_alias_wait;
+      park(s, config_.unknown_alias_wait);
     }
     early_bytes_ += s.in.size() - s.held;
     s.held = s.in.size();

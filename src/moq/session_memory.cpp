@@ -22,7 +22,8 @@ namespace {
 namespace limits = base::limits;
 
 constexpr size_t stream_charge = 448;  // of a table's entry, beside the bytes of the stream
-constexpr size_t weigh_every = 8u << 10; // bytes that may come before it is looked again
+constexpr size_t weigh_every = 8u << 10; // bytes that may come before it is looked again, each arrival taken for so much more:
+constexpr size_t arrival_charge = 128;   // it may have opened a stream
 
 } // namespace
 
@@ -34,23 +35,22 @@ size_t session::family::held_bytes_max() const {
 size_t session::family::held_for_requests_max() const { return held_bytes_max() / 8 * 5; }
 
 void session::family::weigh(size_t arrived) {
-  unweighed_ += arrived;
-  if (closed_) return;
-  if (unweighed_ < weigh_every && parts_ + unweighed_ <= room_) return;
-  // Looked at in full only now and then: every byte that was whole counted too.
+  unweighed_ += arrived + arrival_charge;
+  // Looked at in full only now and then, also while it is full: who keeps it so would have this side do nothing else.
+  if (closed_ || unweighed_ < weigh_every) return;
   const auto m = memory();
-  parts_ = m.streams; // but for the largest, which may be an honest object
+  size_t held = m.streams; // but for the largest, which may be an honest object
   const size_t others = m.requests + m.objects + m.tokens;
   // An eighth is for what comes until it is looked again, and for buffers that grow by an eighth.
   const size_t all_room = held_bytes_max() / 8 * 7;
-  room_ = all_room - std::min(all_room, others);
-  if (parts_ > room_) {
+  const size_t room = all_room - std::min(all_room, others);
+  if (held > room) {
     auto all = parts();
     std::ranges::sort(all, std::ranges::greater{}, &part::bytes);
     // Behind the largest, those go of which the most came.
-    for (size_t i = 1; i < all.size() && parts_ > room_ && !closed_; ++i) {
+    for (size_t i = 1; i < all.size() && held > room && !closed_; ++i) {
       ++counters_.streams_too_much;
-      parts_ -= std::min(parts_, all[i].bytes);
+      held -= std::min(held, all[i].bytes);
       stop_part(all[i].stream);
     }
   }

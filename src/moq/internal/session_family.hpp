@@ -98,9 +98,7 @@ protected:
   /// When objects under way are to be looked at: more of one may be told.
   std::optional<mono_time> parts_due_;
 
-  size_t parts_ = 0;     ///< bytes but for the largest, when last looked at
-  size_t unweighed_ = 0; ///< bytes that came since
-  size_t room_ = 0;      ///< for those, when last looked at
+  size_t unweighed_ = 0; ///< bytes that came since what is held was last looked at
 
   family(session_config config, lower_layer& lower, upper_layer& upper, track_store* published) :
     config_(std::move(config)), lower_(lower), upper_(upper), store_(published) {}

@@ -324,6 +324,9 @@ private:
   bool overlaps(request_kind kind, const track_namespace& prefix, request_id but = no_request) const;
   void serve_subscribe_tracks(uint64_t stream, const moq::subscribe_tracks& m);
   void update_tracks(request_id id, peer_request& r, const request_update& m);
+  void park(uni_stream& s, base::mono_duration wait);
+  void drop_parked();
+
   // session_ways.cpp: the ways of announcements
   bool tells_ways() const { return peer_hop_.has_value() && config_.origin_id != 0; }
   bool loops(const hop_path& way) const;
@@ -460,6 +463,7 @@ private:
   std::shared_ptr<seen_budget> seen_;
   size_t early_bytes_ = 0;
   size_t early_streams_ = 0;
+  std::optional<mono_time> parked_next_; ///< none of those is over sooner
   std::unordered_map<uint64_t, uni_stream> unis_;
   std::unordered_map<uint64_t, bidi_stream> bidis_;
   std::deque<request_id> queued_; ///< ours, waiting for a stream
